@@ -1,0 +1,103 @@
+# kslocal: one graph, no recursion; variants never share objects.
+#
+#   make                  the four daemons and ksctl            -> build/plain/bin/
+#   make check            unit tests                            (SAN=1, TSAN=1, COV=1, CC=clang: own build folders)
+#   make scenario         bats scenarios, end to end
+#   make fuzz             libFuzzer targets (clang), FUZZ_S seconds each (default 10)
+#   make lint bench install clean
+#
+# CFLAGS, LDFLAGS, CC, DESTDIR, PREFIX, SBINDIR, BINDIR, MANDIR, SYSCONFDIR, UNITDIR are the user's. WERROR=1 as in CI.
+
+PREFIX     ?= /usr/local
+SBINDIR    ?= $(PREFIX)/sbin
+BINDIR     ?= $(PREFIX)/bin
+MANDIR     ?= $(PREFIX)/share/man
+SYSCONFDIR ?= $(PREFIX)/etc/kslocal
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+CFLAGS     ?= -O2 -g
+FUZZ_S     ?= 10
+
+ROOMS   := bsfd nafkcd mtd extdevd
+VNAME   := $(if $(SAN),san,$(if $(TSAN),tsan,$(if $(COV),cov,$(if $(FUZZ),fuzz,plain))))
+CCNAME  := $(filter-out cc gcc,$(notdir $(firstword $(CC))))
+B       ?= build/$(if $(CCNAME),$(CCNAME)-)$(VNAME)
+
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 $(if $(WERROR),-Werror)
+comma   := ,
+VARIANT := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer) \
+           $(if $(TSAN),-fsanitize=thread) $(if $(COV),--coverage -O0) \
+           $(if $(FUZZ),-fsanitize=fuzzer-no-link$(comma)address$(comma)undefined -fno-sanitize-recover=all -DKS_FUZZ)
+PKGS    := libmicrohttpd gnutls libevent libevent_openssl libevent_pthreads libcurl openssl expat jansson libconfuse sqlite3 \
+           libsystemd libnghttp2 libpcsclite
+PKG_CF  := $(shell pkg-config --cflags $(PKGS))
+LIBS    := -Wl,--as-needed $(shell pkg-config --libs $(PKGS)) -lpthread -lm
+CPP_ALL := -std=c11 -D_GNU_SOURCE -I. $(PKG_CF)
+
+BINS    := $(ROOMS:%=$(B)/bin/%) $(B)/bin/ksctl
+all: $(BINS)
+
+obj      = $(patsubst %.c,$(B)/%.o,$(1))
+room_src = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPP_ALL) $(WARN) -MMD -MP $(CFLAGS) $(VARIANT) -c -o $@ $<
+
+define room
+$(B)/lib/$(1).a: $(call obj,$(call room_src,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach r,common $(ROOMS) ctl,$(eval $(call room,$(r))))
+
+define daemon
+$(B)/bin/$(1): $(B)/$(1)/main.o $(B)/lib/$(1).a $(B)/lib/common.a
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $$@ $$^ $(LIBS)
+endef
+$(foreach d,$(ROOMS),$(eval $(call daemon,$(d))))
+$(B)/bin/ksctl: $(B)/ctl/main.o $(B)/lib/ctl.a $(B)/lib/common.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ $(LIBS)
+
+# --- tests: test/unit/<room>/test_<module>.c, each a program of its own; test/sim is linked into those that ask for it
+UNIT_SRC := $(wildcard test/unit/*/test_*.c)
+UNIT     := $(UNIT_SRC:%.c=$(B)/%)
+ALL_A    := $(ROOMS:%=$(B)/lib/%.a) $(B)/lib/ctl.a $(B)/lib/sim.a $(B)/lib/common.a
+$(B)/lib/sim.a: $(call obj,$(wildcard test/sim/*.c))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(B)/test/unit/%: $(B)/test/unit/%.o $(ALL_A)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $< -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS) $(shell pkg-config --libs check)
+unit: $(UNIT)
+check: $(UNIT)
+	test/run-unit $(UNIT)
+
+scenario: all
+	test/run-scenario
+
+# --- fuzz: clang only; each target states a property and runs FUZZ_S seconds from its seeds
+FUZZ_SRC := $(wildcard test/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:test/fuzz/%.c=$(B)/fuzz/%)
+$(B)/fuzz/%: $(B)/test/fuzz/%.o $(ALL_A)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS)
+fuzz-bins: $(FUZZ_BIN)
+fuzz:
+	$(MAKE) CC=clang FUZZ=1 fuzz-bins
+	test/run-fuzz $(FUZZ_S)
+
+lint:
+	scripts/lint
+
+bench:
+	test/bench/run
+
+clean:
+	rm -rf build
+
+.PHONY: all unit check scenario fuzz fuzz-bins lint bench install clean
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
