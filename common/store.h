@@ -54,6 +54,16 @@ void store_get_stats(const struct store *st, struct store_stats *out);
 enum rc store_checkpoint(struct store *st) MUST_USE;
 
 /*
+ * A small table that every store has: what a daemon must remember once, by name (the time mark, MT_ID, a generation). In the turn's
+ * transaction. RC_NOTFOUND, RC_IO.
+ */
+enum rc store_meta_get_int(struct store *st, const char *name, int64_t *out) MUST_USE;
+enum rc store_meta_put_int(struct store *st, const char *name, int64_t v) MUST_USE;
+/* RC_RANGE: does not fit cap with its NUL. */
+enum rc store_meta_get_text(struct store *st, const char *name, char *out, size_t cap) MUST_USE;
+enum rc store_meta_put_text(struct store *st, const char *name, const char *v) MUST_USE;
+
+/*
  * Sealed value = 01, key id 4, nonce 12, ciphertext, tag 16: AES-256-GCM under the table's subkey; associated data = the store's
  * random id, table, column, primary key, each length-prefixed. A row copied elsewhere does not open.
  *   pk    octets that name the row (text keys as their octets; composite keys joined by the caller, unambiguously)
