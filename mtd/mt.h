@@ -1,0 +1,133 @@
+/*
+ * mt: the mobile terminal without its UICC (W1): runs GBA at the BSF for it, derives Ks_local_MT, and speaks the local interface
+ * with external devices. One core, no static state.
+ *
+ *	device ── local.c ── gba.c ── ub.c ── http_client ── BSF
+ *	                      │  └─── usim.c ── uicc ── card
+ *	                policy.c, store.c
+ */
+#ifndef MTD_MT_H
+#define MTD_MT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/device_id.h"
+#include "common/naf_id.h"
+#include "common/rc.h"
+
+struct clock;
+struct ctl_op;
+struct http_client;
+struct http_tls;
+struct link_net;
+struct link_tls;
+struct metrics;
+struct mt;
+struct mt_uicc;
+struct rnd;
+struct secret;
+struct store;
+struct timeguard;
+struct trace;
+struct turn;
+
+#define MT_NAFS_MAX 16		/* K1: a device reads no more */
+#define MT_LOCALS_MAX 8
+#define MT_DEVICES_MAX 256
+#define MT_UB_HEADERS_MAX 8
+#define MT_USER_AGENT "kslocal mtd; Release-6; 3gpp-gba-tmpi"
+
+/* One link of the local interface that we listen on. */
+struct mt_local_conf {
+	char name[32];			/* names the link in logs, buckets and rows */
+	char listen[160];		/* as link.h; port 0 = any */
+	const struct link_tls *tls;	/* NULL = plain; must outlive the core */
+	bool insecure;			/* K11: plain beyond loopback is meant */
+	mode_t unix_mode;		/* 0 = 0600 */
+	size_t links_max;		/* 0 = 256 */
+};
+
+/*
+ * ub.md 10: what a UE may let pass, each off until it is asked for. A Server without the token 3gpp-gba-tmpi is none of them: an
+ * older release, no error (ub.md 7); no TMPI comes of such a run.
+ */
+enum mt_tolerate {
+	MT_TOLERATE_NO_INFO = 1 << 0,		/* "no-authentication-info": rspauth is then not there to be checked */
+	MT_TOLERATE_OPAQUE_BTID = 1 << 1,	/* "opaque-btid": local part other than base64(RAND) */
+	MT_TOLERATE_QOP_AUTH = 1 << 2		/* "qop-auth": no auth-int offered */
+};
+
+struct mt_ub_conf {
+	char fqdn[FQDN_MAX + 1];	/* the BSF's name = realm; "" = from the card's IMSI (ub.md 2) */
+	char url[512];			/* "" = http://FQDN/ */
+	char dial[280];			/* "HOST:PORT" to connect to instead; "" = as the URL says */
+	const struct http_tls *tls;	/* https; must outlive the core */
+	char user_agent[128];		/* "" = MT_USER_AGENT */
+	struct {
+		char name[64], value[256];
+	} headers[MT_UB_HEADERS_MAX];	/* sent with each request (ub.md 8) */
+	size_t n_headers;
+	unsigned tolerate;		/* enum mt_tolerate, or'ed */
+	int64_t timeout_ms;		/* one exchange; 0 = 10,000 */
+};
+
+struct mt_conf {
+	struct mt_local_conf locals[MT_LOCALS_MAX];
+	size_t n_locals;
+	struct mt_ub_conf ub;
+	struct naf_id nafs[MT_NAFS_MAX];	/* best first */
+	size_t n_nafs;
+	bool naf_any;			/* naf_policy = any: derive for what is not listed, too (K1) */
+	bool device_any;		/* devices = any: every Device_ID is told the B-TID and may ask for keys (K11) */
+	struct device_id devices[MT_DEVICES_MAX];
+	size_t n_devices;
+	int64_t ks_min_left_s;		/* K7; 0 = 60 */
+	unsigned runs_per_hour;		/* K8; 0 = 30 */
+	unsigned runs_per_hour_device;	/* per Device_ID and link; 0 = 6 */
+	unsigned unused_keys_max;	/* K5; 0 = 4 */
+};
+
+/* All borrowed until mt_free(). */
+struct mt_seams {
+	struct clock *clock;
+	struct timeguard *guard;
+	const struct rnd *rnd;
+	struct store *store;			/* mt_store_open() */
+	struct turn *turn;
+	struct trace *trace;
+	const struct link_net *net;
+	const struct http_client *http;
+	struct mt_uicc *uicc;
+	struct metrics *metrics;		/* may be NULL */
+};
+
+/* The store with our tables; arguments and results as store_open(). */
+enum rc mt_store_open(const char *path, const struct secret *key, struct store **out) MUST_USE;
+
+/* Copies conf. RC_NOMEM, RC_IO (store), RC_CRYPTO (rnd: MT_ID). Caller frees. */
+enum rc mt_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt **out) MUST_USE;
+/* Listens on all links and looks for the card. RC_IO, RC_SYNTAX, RC_DENIED (plain beyond loopback without insecure): said in the log. */
+enum rc mt_start(struct mt *m) MUST_USE;
+/* Takes nothing new, lets a Ub run and what waits for it end, closes the links, then done(arg). */
+void mt_stop(struct mt *m, void (*done)(void *arg), void *arg);
+/* At once. NULL is fine. */
+void mt_free(struct mt *m);
+
+/* status, key-list, bootstrap; given the struct mt as core. */
+const struct ctl_op *mt_ctl_ops(void);
+/* Hooks of daemon.h: problems as strings; members for status; {"local":[addresses]}. */
+void mt_health(void *mt, json_t *problems);
+void mt_status(void *mt, json_t *o);
+void mt_bound(void *mt, json_t *o);
+
+/* K6, for tests and metrics: what it has cost so far. */
+struct mt_counts {
+	uint64_t ub_runs, ub_failed, naf_derivations, keys_derived, keys_confirmed;
+};
+void mt_get_counts(const struct mt *m, struct mt_counts *out);
+
+#endif
