@@ -92,16 +92,25 @@ struct link_peer {
 	char dns_names[512];		/* dNSNames, blank separated */
 };
 void link_get_peer(const struct link *l, struct link_peer *out);
+/* Its certificate carries this dNSName (letters' case aside; no wildcards, no CN). */
+bool link_peer_has_name(const struct link_peer *p, const char *fqdn);
 
 /* Real sockets on loop; clock is for certificate checks and time-outs. Caller frees. */
 enum rc link_net_new(struct loop *loop, struct clock *clock, struct link_net **out) MUST_USE;
 void link_net_free(struct link_net *net);
-/* In memory: listeners and connections of one process find each other by address text. Octets arrive by link_mem_run(). */
+/*
+ * In memory: listeners and connections of one process find each other by address text, whatever it is; a port 0 at its end is
+ * replaced by a free number. Octets arrive by link_mem_run(). link_options.tls is only compared (one end with it and one without
+ * refuse each other, as they would); nobody has a certificate. A "unix:" link's peer has this process's credentials.
+ */
 enum rc link_mem_new(struct clock *clock, struct link_net **out) MUST_USE;
 /* Deliver all that is under way; returns how many callbacks ran. */
 size_t link_mem_run(struct link_net *net);
 /* From now on, connections to this address fail / work again; those that stand are cut. */
 void link_mem_cut(struct link_net *net, const char *address, bool cut);
+/* Octets arrive in pieces of at most n from now on; 0 = whole. */
+void link_mem_set_chunk(struct link_net *net, size_t n);
+/* After all its links and listeners. NULL is fine. */
 void link_mem_free(struct link_net *net);
 
 /*

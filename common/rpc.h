@@ -35,7 +35,8 @@ struct rpc_options {
 };
 
 struct rpc_cb {
-	/* A request. Answer now or later by rpc_ok / rpc_fail, exactly once; op and body are borrowed until then. */
+	/* A request; body is the whole object. Answer now or later by rpc_ok / rpc_fail, exactly once; op and body are borrowed
+	 * until then. rpc_close() and rpc_free() are fine inside. */
 	void (*on_request)(struct rpc_req *q, const char *op, json_t *body, void *arg);
 	/* The link ended; every own request was answered with REASON_LOCAL_GONE before. Peer's open requests: rpc_req stays
 	 * valid until answered, the answer goes nowhere. Call rpc_free(). */
