@@ -7,6 +7,7 @@
 #define COMMON_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/rc.h"
@@ -18,6 +19,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 /* daemon: the name in each line; before it is called lines go to standard error without one. */
 void log_open(const char *daemon, enum log_level level);
 void log_set_level(enum log_level level);
+/* Standard error is the journal's: events may go there with fields (trace.c). */
+bool log_to_journal(void);
 /* Tests: give each line (without newline) to fn instead; NULL = back to normal. */
 void log_capture(void (*fn)(enum log_level level, const char *line, void *arg), void *arg);
 

@@ -1,0 +1,121 @@
+#include "common/loop.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+struct loop_signal {
+	struct event *ev;
+	void (*fn)(int signo, void *arg);
+	void *arg;
+	SLIST_ENTRY(loop_signal) next;
+};
+
+struct loop {
+	struct event_base *base;
+	bool stop;
+	SLIST_HEAD(, loop_signal) signals;
+};
+
+enum rc
+loop_new(struct loop **out)
+{
+	struct loop *l = calloc(1, sizeof *l);
+
+	if (l == NULL)
+		return RC_NOMEM;
+	SLIST_INIT(&l->signals);
+	if ((l->base = event_base_new()) == NULL) {
+		free(l);
+		return RC_IO;
+	}
+	/* A peer that closes while we write is an error of that write, not the end of the process. */
+	signal(SIGPIPE, SIG_IGN);
+	*out = l;
+	return RC_OK;
+}
+
+void
+loop_free(struct loop *l)
+{
+	struct loop_signal *s;
+
+	if (l == NULL)
+		return;
+	while ((s = SLIST_FIRST(&l->signals)) != NULL) {
+		SLIST_REMOVE_HEAD(&l->signals, next);
+		event_free(s->ev);
+		free(s);
+	}
+	event_base_free(l->base);
+	free(l);
+}
+
+enum rc
+loop_run(struct loop *l, void (*turn_end)(void *arg), void *arg)
+{
+	l->stop = false;
+	while (!l->stop) {
+		/* libevent 2.1 has no end-of-turn hook, and an event of lowest priority starves under load. */
+		int r = event_base_loop(l->base, EVLOOP_ONCE);
+
+		if (r < 0)
+			return RC_IO;
+		turn_end(arg);
+		if (r > 0)
+			break;		/* nothing is registered any more */
+	}
+	return RC_OK;
+}
+
+bool
+loop_turn(struct loop *l, void (*turn_end)(void *arg), void *arg)
+{
+	int r = event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+
+	if (turn_end != NULL)
+		turn_end(arg);
+	return r == 0;
+}
+
+void
+loop_stop(struct loop *l)
+{
+	l->stop = true;
+	event_base_loopbreak(l->base);
+}
+
+static void
+on_signal(evutil_socket_t signo, short what, void *arg)
+{
+	struct loop_signal *s = arg;
+
+	(void)what;
+	s->fn((int)signo, s->arg);
+}
+
+enum rc
+loop_on_signal(struct loop *l, int signo, void (*fn)(int signo, void *arg), void *arg)
+{
+	struct loop_signal *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return RC_NOMEM;
+	s->fn = fn;
+	s->arg = arg;
+	if ((s->ev = evsignal_new(l->base, signo, on_signal, s)) == NULL || evsignal_add(s->ev, NULL) != 0) {
+		if (s->ev != NULL)
+			event_free(s->ev);
+		free(s);
+		return RC_IO;
+	}
+	SLIST_INSERT_HEAD(&l->signals, s, next);
+	return RC_OK;
+}
+
+struct event_base *
+loop_base(struct loop *l)
+{
+	return l->base;
+}
