@@ -21,7 +21,10 @@ struct naf_id {
 	uint8_t ua[UA_PROTO_LEN];
 };
 
-/* Lower-case letters, digits, hyphen; labels 1..63, at most FQDN_MAX in all, at least two labels. */
+/*
+ * Lower-case letters, digits, hyphen inside; labels 1..63, at least two, at most FQDN_MAX in all; the last label is not all
+ * digits: an address is no name.
+ */
 bool fqdn_ok(struct span in);
 /* "FQDN/10 lower-case hex digits" (W3). RC_SYNTAX. */
 enum rc naf_id_parse(struct span text, struct naf_id *out) MUST_USE;
