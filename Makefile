@@ -62,6 +62,7 @@ $(B)/bin/ksctl: $(B)/ctl/main.o $(B)/lib/ctl.a $(B)/lib/common.a
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ $(LIBS)
 
 # --- tests: test/unit/<room>/test_<module>.c, each a program of its own; test/sim is linked into those that ask for it
+$(B)/test/%.o: CPP_ALL += -DTEST_SRCDIR='"$(CURDIR)"'
 UNIT_SRC := $(wildcard test/unit/*/test_*.c)
 UNIT     := $(UNIT_SRC:%.c=$(B)/%)
 ALL_A    := $(ROOMS:%=$(B)/lib/%.a) $(B)/lib/ctl.a $(B)/lib/sim.a $(B)/lib/common.a

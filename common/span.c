@@ -186,7 +186,7 @@ span_decimal(struct span in, uint64_t max, uint64_t *out)
 		if (in.p[i] < '0' || in.p[i] > '9')
 			return false;
 		d = (uint64_t)(in.p[i] - '0');
-		if (v > max / 10 || v * 10 > max - d)
+		if (d > max || v > (max - d) / 10)
 			return false;
 		v = v * 10 + d;
 	}
