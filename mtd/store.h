@@ -1,0 +1,129 @@
+/*
+ * mt_store: what the MT keeps, in verbs of its domain. The only SQL of mtd.                    ARCHITECTURE 5, seed 7.5, RULES K2, K5–K8
+ *
+ *	meta      mt_id, icc_id: the card whose data this is
+ *	ks        per UICC application: the newest B-TID and Ks                          seed 7.6
+ *	tmpi      per UICC application                                                   TS 33.220 4.5.2
+ *	ks_naf    Ks_(ext)_NAF per B-TID and NAF_ID, until the Ks expires                K6
+ *	key       Ks_local_MT, its triple, ICC_ID, lifetime, derived or confirmed
+ *	bucket    what bootstrappings devices may still cause                            K8
+ *
+ * Keys are sealed. Look-ups compare with now_s and never return what has expired (T1). Everything runs in the turn's
+ * transaction; callers put a request's writes between store_begin() and store_end(). Where no rc is named below: RC_IO (the
+ * log says what), RC_NOMEM, RC_CRYPTO, and RC_DENIED for a row that was not sealed here.
+ */
+#ifndef MTD_STORE_H
+#define MTD_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/device_id.h"
+#include "common/imsi.h"
+#include "common/proof.h"
+#include "common/rc.h"
+#include "common/rnd.h"
+#include "common/secret.h"
+
+#define MT_AID_MAX 32		/* hex digits */
+#define MT_LINK_MAX 95		/* characters of a link's name, and of a connection's */
+
+struct store;
+
+/* A UICC application: whose Ks it is. */
+struct mt_app {
+	struct iccid iccid;
+	char aid[MT_AID_MAX + 1];
+};
+
+/* MT_ID, made at first use. */
+enum rc mt_store_mt_id(struct store *st, const struct rnd *rnd, struct mt_id *out) MUST_USE;
+
+/*
+ * This card is in. Another one than before: everything of every other ICC_ID is deleted, and the new one recorded, in one
+ * transaction (seed 7.5); *changed tells so.
+ */
+enum rc mt_store_card(struct store *st, const struct iccid *iccid, bool *changed) MUST_USE;
+/* The card recorded last. RC_NOTFOUND: none yet. */
+enum rc mt_store_last_card(struct store *st, struct iccid *out) MUST_USE;
+
+/* --- Ks */
+struct mt_ks {
+	struct btid btid;
+	uint8_t rand[16];
+	struct impi impi;
+	int64_t created, expires;
+	struct secret *ks;		/* NULL: it is in the UICC (GBA_U) */
+};
+void mt_ks_clear(struct mt_ks *ks);
+/* Replaces the application's older one (K7). */
+enum rc mt_store_put_ks(struct store *st, const struct mt_app *app, const struct mt_ks *ks) MUST_USE;
+/* The newest. RC_NOTFOUND; RC_EXPIRED: less than min_left_s is left. Caller mt_ks_clear()s. */
+enum rc mt_store_get_ks(struct store *st, const struct mt_app *app, int64_t now_s, int64_t min_left_s, struct mt_ks *out) MUST_USE;
+/* Drop it, if it is still this one: *dropped. Keys that came of it stay. */
+enum rc mt_store_drop_ks(struct store *st, const struct mt_app *app, const struct btid *btid, bool *dropped) MUST_USE;
+
+/* tmpi "" deletes. */
+enum rc mt_store_put_tmpi(struct store *st, const struct mt_app *app, const struct impi *impi, const char *tmpi) MUST_USE;
+/* "" when there is none for this IMPI. */
+enum rc mt_store_get_tmpi(struct store *st, const struct mt_app *app, const struct impi *impi, char out[static TMPI_LEN + 1])
+    MUST_USE;
+
+/* --- Ks_(ext)_NAF */
+enum rc mt_store_put_ks_naf(struct store *st, const struct mt_app *app, const struct btid *btid, const struct naf_id *naf,
+    int64_t expires, const struct secret *ks_naf) MUST_USE;
+/* RC_NOTFOUND, RC_EXPIRED. Caller frees. */
+enum rc mt_store_get_ks_naf(struct store *st, const struct mt_app *app, const struct btid *btid, const struct naf_id *naf,
+    int64_t now_s, struct secret **out) MUST_USE;
+
+/* --- Ks_local_MT */
+enum mt_key_state { MT_KEY_DERIVED, MT_KEY_CONFIRMED };
+struct mt_key {
+	struct iccid iccid;
+	struct triple triple;
+	struct secret *ks_local_mt;
+	struct secret *ks_naf;		/* what it came of (K6); only given to put */
+	char challenge[CHALLENGE_LEN + 1];
+	int64_t created, expires;
+	enum mt_key_state state;
+};
+void mt_key_clear(struct mt_key *k);
+/* Where a key was asked for: the link by its lasting name, and the connection, "" once that is gone. */
+struct mt_origin {
+	char link[MT_LINK_MAX + 1];
+	char conn[MT_LINK_MAX + 1];
+};
+/* Stored as derived. Replaces what waits for the same (ICC_ID, Device_ID), never what is confirmed (K2). RC_EXISTS: the triple is there. */
+enum rc mt_store_put_key(struct store *st, const struct mt_key *k, const struct mt_origin *from) MUST_USE;
+/* RC_NOTFOUND, RC_EXPIRED. Caller mt_key_clear()s. */
+enum rc mt_store_get_key(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t now_s, struct mt_key *out)
+    MUST_USE;
+/* Asked for again from here, and now the newest, if it is still waiting; a confirmed one stays as it is. */
+enum rc mt_store_touch_key(struct store *st, const struct mt_key *k, const struct mt_origin *from) MUST_USE;
+/* Confirmed; the pair's older ones are deleted (K2). Once more: fine. RC_NOTFOUND. */
+enum rc mt_store_confirm_key(struct store *st, const struct iccid *iccid, const struct triple *t) MUST_USE;
+/* Each live key of the card, by Device_ID and age; fn borrows. */
+enum rc mt_store_each_key(struct store *st, const struct iccid *iccid, int64_t now_s,
+    void (*fn)(void *arg, const struct mt_key *k), void *arg) MUST_USE;
+
+/*
+ * K5: of a connection's never-used keys keep the newest max. A connection that ended is merged into its link, where again the
+ * newest max stay; at start all have ended.
+ */
+enum rc mt_store_trim_conn(struct store *st, const struct mt_origin *from, unsigned max) MUST_USE;
+enum rc mt_store_end_conn(struct store *st, const struct mt_origin *from, unsigned max) MUST_USE;
+enum rc mt_store_end_all_conns(struct store *st, unsigned max) MUST_USE;
+
+/* --- buckets: milli-runs that are left, as of a time (policy.h fills them) */
+struct mt_bucket {
+	int64_t level, at_ms;
+};
+/* RC_NOTFOUND: a full one. */
+enum rc mt_store_get_bucket(struct store *st, const char *name, struct mt_bucket *out) MUST_USE;
+enum rc mt_store_put_bucket(struct store *st, const char *name, const struct mt_bucket *b) MUST_USE;
+
+/* --- T1, as purge.h wants them; arg is the struct store */
+enum rc mt_store_expire(void *st, int64_t now_s, unsigned max, unsigned *n);
+int64_t mt_store_next_expiry(void *st);
+
+#endif

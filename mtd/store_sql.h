@@ -1,0 +1,83 @@
+/* store_sql: what store.c and store_key.c share: the statements' numbers, and binding. Nobody else includes it. */
+#ifndef MTD_STORE_SQL_H
+#define MTD_STORE_SQL_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "common/rc.h"
+#include "common/span.h"
+#include "common/store.h"
+
+#define MT_SQL(X) \
+	X(FORGET_KS, "DELETE FROM ks WHERE icc_id <> ?1") \
+	X(FORGET_TMPI, "DELETE FROM tmpi WHERE icc_id <> ?1") \
+	X(FORGET_KS_NAF, "DELETE FROM ks_naf WHERE icc_id <> ?1") \
+	X(FORGET_KEY, "DELETE FROM key WHERE icc_id <> ?1") \
+	X(PUT_KS, "INSERT OR REPLACE INTO ks (icc_id, aid, btid, rand, impi, ks, created, expires)" \
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)") \
+	X(GET_KS, "SELECT btid, rand, impi, ks, created, expires FROM ks WHERE icc_id = ?1 AND aid = ?2") \
+	X(DROP_KS, "DELETE FROM ks WHERE icc_id = ?1 AND aid = ?2 AND btid = ?3") \
+	X(DROP_KS_NAF, "DELETE FROM ks_naf WHERE icc_id = ?1 AND aid = ?2 AND btid = ?3") \
+	X(PUT_TMPI, "INSERT OR REPLACE INTO tmpi (icc_id, aid, impi, tmpi) VALUES (?1, ?2, ?3, ?4)") \
+	X(DROP_TMPI, "DELETE FROM tmpi WHERE icc_id = ?1 AND aid = ?2") \
+	X(GET_TMPI, "SELECT tmpi FROM tmpi WHERE icc_id = ?1 AND aid = ?2 AND impi = ?3") \
+	X(PUT_KS_NAF, "INSERT OR REPLACE INTO ks_naf (icc_id, aid, btid, naf_id, ks_naf, expires)" \
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+	X(GET_KS_NAF, "SELECT ks_naf, expires FROM ks_naf WHERE icc_id = ?1 AND aid = ?2 AND btid = ?3 AND naf_id = ?4") \
+	X(DROP_WAITING, "DELETE FROM key WHERE icc_id = ?1 AND device_id = ?2 AND state = 0") \
+	X(PUT_KEY, "INSERT INTO key (icc_id, device_id, btid, naf_id, ks_local_mt, ks_naf, challenge, created, expires, state, link, conn, seq)" \
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11, (SELECT ifnull(max(seq), 0) + 1 FROM key))") \
+	X(TOUCH_KEY, "UPDATE key SET link = ?5, conn = ?6, seq = (SELECT max(seq) + 1 FROM key)" \
+	    " WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4 AND state = 0") \
+	X(GET_KEY, "SELECT icc_id, device_id, btid, naf_id, ks_local_mt, challenge, created, expires, state FROM key" \
+	    " WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4") \
+	X(EACH_KEY, "SELECT icc_id, device_id, btid, naf_id, ks_local_mt, challenge, created, expires, state FROM key" \
+	    " WHERE icc_id = ?1 AND expires > ?2 ORDER BY device_id, seq") \
+	X(CONFIRM_KEY, "UPDATE key SET state = 1 WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4") \
+	X(DROP_OLDER, "DELETE FROM key WHERE icc_id = ?1 AND device_id = ?2 AND NOT (btid = ?3 AND naf_id = ?4)" \
+	    " AND seq < (SELECT seq FROM key WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4)") \
+	X(TRIM_CONN, "DELETE FROM key WHERE seq IN (SELECT seq FROM key WHERE state = 0 AND link = ?1 AND conn = ?2" \
+	    " ORDER BY seq DESC LIMIT -1 OFFSET ?3)") \
+	X(END_CONN, "UPDATE key SET conn = '' WHERE link = ?1 AND conn = ?2") \
+	X(END_CONNS, "UPDATE key SET conn = '' WHERE conn <> ''") \
+	X(TRIM_LINKS, "DELETE FROM key WHERE seq IN (SELECT seq FROM (SELECT seq, row_number()" \
+	    " OVER (PARTITION BY link ORDER BY seq DESC) AS n FROM key WHERE state = 0) WHERE n > ?1)") \
+	X(GET_BUCKET, "SELECT level, at_ms FROM bucket WHERE name = ?1") \
+	X(PUT_BUCKET, "INSERT OR REPLACE INTO bucket (name, level, at_ms) VALUES (?1, ?2, ?3)") \
+	X(EXPIRE_KS, "DELETE FROM ks WHERE (icc_id, aid) IN (SELECT icc_id, aid FROM ks WHERE expires <= ?1 LIMIT ?2)") \
+	X(EXPIRE_KS_NAF, "DELETE FROM ks_naf WHERE (icc_id, aid, btid, naf_id) IN" \
+	    " (SELECT icc_id, aid, btid, naf_id FROM ks_naf WHERE expires <= ?1 LIMIT ?2)") \
+	X(EXPIRE_KEY, "DELETE FROM key WHERE seq IN (SELECT seq FROM key WHERE expires <= ?1 LIMIT ?2)") \
+	X(EXPIRE_BUCKET, "DELETE FROM bucket WHERE name IN (SELECT name FROM bucket WHERE at_ms <= (?1 - 3600) * 1000 LIMIT ?2)") \
+	X(NEXT, "SELECT min(t) FROM (SELECT min(expires) AS t FROM ks UNION ALL SELECT min(expires) FROM ks_naf" \
+	    " UNION ALL SELECT min(expires) FROM key UNION ALL SELECT min(at_ms) / 1000 + 3601 FROM bucket)")
+
+enum mt_sql {
+#define MT_SQL_ID(id, text) MT_SQL_##id,
+	MT_SQL(MT_SQL_ID)
+#undef MT_SQL_ID
+	MT_SQL_COUNT
+};
+
+/*
+ * Statement i with its parameters: 't' const char *, 'i' int64_t, 'b' span (empty = NULL).
+ * RC_IO: binding failed, said in the log.
+ */
+enum rc mt_sql_bind(struct store *st, enum mt_sql i, sqlite3_stmt **out, const char *types, ...) MUST_USE;
+/* The next row: RC_OK, RC_NOTFOUND (no more), RC_IO (said). Resets at anything but RC_OK. */
+enum rc mt_sql_step(sqlite3_stmt *q) MUST_USE;
+/* A statement without rows, bound and run; *changes (may be NULL) = rows touched. */
+enum rc mt_sql_run(struct store *st, enum mt_sql i, int *changes, const char *types, ...) MUST_USE;
+/* A column as borrowed octets, until the next step. */
+struct span mt_sql_col(sqlite3_stmt *q, int col);
+/* Octets that name a row: the parts, a NUL after each. RC_RANGE. */
+enum rc mt_sql_pk(uint8_t *out, size_t cap, size_t *n, const char *const *parts, size_t n_parts) MUST_USE;
+/* Seal under a row's parts into out[SEALED_LEN(KS_LEN)]; and back. */
+#define MT_SEALED SEALED_LEN(KS_LEN)
+enum rc mt_sql_seal(struct store *st, const char *table, const char *column, const char *const *parts, size_t n_parts,
+    const struct secret *value, uint8_t out[static MT_SEALED]) MUST_USE;
+enum rc mt_sql_unseal(struct store *st, const char *table, const char *column, const char *const *parts, size_t n_parts,
+    struct span sealed, struct secret **out) MUST_USE;
+
+#endif
