@@ -1,0 +1,41 @@
+/* store_int: what store.c, store_open.c and store_meta.c share; nobody else's. */
+#ifndef COMMON_STORE_INT_H
+#define COMMON_STORE_INT_H
+
+#include <sqlite3.h>
+
+#include "common/rc.h"
+#include "common/store.h"
+
+/* Statements of every store; a daemon's own come from its schema. */
+enum own {
+	OWN_BEGIN,
+	OWN_COMMIT,
+	OWN_ROLLBACK,
+	OWN_SAVEPOINT,
+	OWN_RELEASE,
+	OWN_ROLLBACK_TO,
+	OWN_META_GET,
+	OWN_META_PUT,
+	OWN_COUNT
+};
+
+struct store {
+	sqlite3 *db;
+	int lock;			/* the file, locked against a second daemon; -1 = in memory */
+	const struct store_schema *schema;
+	sqlite3_stmt *own[OWN_COUNT];
+	sqlite3_stmt **stmt;
+	struct seal *seal;
+	unsigned depth;			/* open SAVEPOINTs */
+	bool open;			/* the turn's transaction */
+	bool broken;			/* SQLite rolled it back by itself (disk full …): this turn cannot be kept */
+	struct store_stats stats;
+};
+
+/* Logs SQLite's words for what just failed; RC_IO. */
+enum rc store_complain(struct store *st, const char *doing);
+/* Prepares, and says what is wrong with it. RC_IO. */
+enum rc store_prepare(struct store *st, const char *sql, sqlite3_stmt **out) MUST_USE;
+
+#endif
