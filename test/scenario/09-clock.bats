@@ -1,0 +1,81 @@
+#!/usr/bin/env bats
+# Time: the controlled clock of a lab (T3), keys that vanish at both ends when their time comes (T1), clock jumps (T2).
+load lib
+setup() { LAB=$BATS_TEST_TMPDIR/lab XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/user; mkdir -p "$XDG_RUNTIME_DIR"; }
+teardown() { lab down; ! grep -HnE 'Sanitizer|runtime error:|Assertion' "$LAB"/*/log; }
+up() { lab up "$@" >"$BATS_TEST_TMPDIR/up.log" 2>&1 || { cat "$BATS_TEST_TMPDIR/up.log"; return 1; }; }
+keys_at() { kj "$1" key list | get '.keys | length'; }
+now() { date -u -d "$(kj "$1" status | get .now)" +%s; }
+
+@test "T3: lab clock moves all four and returns when due timers have run" {
+	up
+	for d in bsfd nafkcd mtd extdevd; do before[${#before[@]}]=$(now $d); done
+	lab clock +3600
+	i=0
+	for d in bsfd nafkcd mtd extdevd; do
+		moved=$(($(now $d) - before[i++]))
+		[ $moved -ge 3600 ] && [ $moved -lt 3620 ] || { echo "$d moved by $moved"; return 1; }
+	done
+}
+
+@test "T1: a key and its Ks vanish at device, MT, Key Center and BSF when their time comes; the next establish bootstraps anew" {
+	up --set bsfd 'ks_lifetime = "10m"'
+	establish
+	old=$btid
+	lab clock +590
+	establish
+	[ "$scenario" = 0 ] && [ "$btid" = "$old" ]
+	lab clock +11
+	for d in extdevd mtd nafkcd; do [ "$(keys_at $d)" = 0 ] || { echo "$d: $(kj $d key list)"; return 1; }; done
+	[ "$(kj bsfd bootstrap list | get '.bootstraps | length')" = 0 ]
+	establish
+	[ "$scenario" = 1 ] && [ "$btid" != "$old" ]
+	three_agree
+	# deleted, not only hidden
+	lab clock +2
+	for d in extdevd mtd nafkcd; do
+		[ "$(sqlite3 "$LAB/$d/$d.db" .dump | grep -c "${old%%=*}")" = 0 ] || { echo "$d's store still names $old"; return 1; }
+	done
+}
+
+@test "K7: a Ks with less than ks_min_left counts as none: scenario 1 although it is not yet over" {
+	up --set bsfd 'ks_lifetime = "10m"'
+	establish
+	old=$btid
+	lab clock +560
+	establish
+	[ "$scenario" = 0 ]
+	ksctl extdevd key forget --all
+	establish
+	[ "$scenario" = 1 ] && [ "$btid" != "$old" ]
+	three_agree
+}
+
+@test "7.2: the Key Center's own limit ends the key at the device before the Ks ends" {
+	up --set bsfd 'ks_lifetime = "2h"' --set nafkcd 'key_lifetime_max = "10m"'
+	establish
+	lab clock +601
+	[ "$(keys_at extdevd)" = 0 ]
+	[ "$(keys_at nafkcd)" = 0 ]
+	[ "$(keys_at mtd)" = 1 ]	# the MT's inherits the Ks's lifetime
+}
+
+@test "T2: a jump of more than clock_step_max: new keys are refused as clock-jumped, nothing is deleted, clock accept goes on" {
+	up
+	establish
+	for d in bsfd nafkcd mtd extdevd; do lab stop $d; done
+	# the daemons come back two days later: their store's time mark is far behind
+	for d in bsfd nafkcd mtd extdevd; do
+		sed -i 's|test { clock = controlled }|clock_step_max = "1h"\ntest { clock = controlled }|' "$LAB/$d.conf"
+	done
+	for d in bsfd nafkcd mtd extdevd; do lab start $d; done
+	ksctl extdevd clock step +7200
+	run ksctl --json extdevd establish --new
+	[ "$status" -ne 0 ] && [[ $output == *clock-jumped* ]] || { echo "$output"; return 1; }
+	[ "$(keys_at extdevd)" = 1 ]
+	run ksctl extdevd health
+	[ "$status" -ne 0 ]
+	ksctl extdevd clock accept
+	establish --new
+	three_agree
+}
