@@ -6,7 +6,8 @@ teardown_file() { lab_down; }
 
 @test "Shows 3: establish runs scenario 1; device, MT and Key Center hold derive.py's key" {
 	establish
-	[ "$scenario" = 1 ] && [ "$reused" = false ]
+	[ "$scenario" = 1 ]
+	[ "$reused" = false ]
 	[ "$naf_id" = "$(lab_get .nafkcd.naf_id)" ]
 	[[ $btid == *@$(lab_get .bsfd.fqdn) ]]
 	[[ $expires =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$ ]]
@@ -18,9 +19,12 @@ teardown_file() { lab_down; }
 	establish
 	first=$btid/$kcv/$expires
 	establish
-	[ "$scenario" = 0 ] && [ "$reused" = true ]
+	[ "$scenario" = 0 ]
+	[ "$reused" = true ]
 	[ "$btid/$kcv/$expires" = "$first" ]
-	[ -n "$naf_id" ] && [ -n "$device_id" ] && [ -n "$mt_id" ]
+	[ -n "$naf_id" ]
+	[ -n "$device_id" ]
+	[ -n "$mt_id" ]
 }
 
 @test "Shows 3: after key forget --all, scenario 2 with the same B-TID and the same key" {
@@ -29,8 +33,10 @@ teardown_file() { lab_down; }
 	ksctl extdevd key forget --all
 	[ "$(kj extdevd key list | get '.keys | length')" = 0 ]
 	establish
-	[ "$scenario" = 2 ] && [ "$reused" = false ]
-	[ "$btid" = "$old" ] && [ "$kcv" = "$old_kcv" ]	# derivation is deterministic
+	[ "$scenario" = 2 ]
+	[ "$reused" = false ]
+	[ "$btid" = "$old" ]
+	[ "$kcv" = "$old_kcv" ]	# derivation is deterministic
 	three_agree
 }
 
@@ -38,10 +44,13 @@ teardown_file() { lab_down; }
 	establish
 	old=$btid
 	establish --force
-	[ "$reused" = false ] && [ "$scenario" = 2 ] && [ "$btid" = "$old" ]
+	[ "$reused" = false ]
+	[ "$scenario" = 2 ]
+	[ "$btid" = "$old" ]
 	three_agree
 	establish --new
-	[ "$scenario" = 1 ] && [ "$btid" != "$old" ]
+	[ "$scenario" = 1 ]
+	[ "$btid" != "$old" ]
 	three_agree
 }
 
@@ -55,7 +64,8 @@ teardown_file() { lab_down; }
 	newest=$btid
 	ksctl extdevd key forget --all
 	establish
-	[ "$scenario" = 2 ] && [ "$btid" = "$newest" ]
+	[ "$scenario" = 2 ]
+	[ "$btid" = "$newest" ]
 }
 
 @test "Zn: the lifetime told to the device is not beyond the Ks's at the BSF and at the MT (7.2)" {

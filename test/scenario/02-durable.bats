@@ -68,7 +68,8 @@ killed_in_the_middle() {
 	for d in bsfd nafkcd mtd extdevd; do lab start $d; done
 	ksctl extdevd key forget --all
 	establish
-	[ "$scenario" = 2 ] && [ "$btid" = "$old" ]
+	[ "$scenario" = 2 ]
+	[ "$btid" = "$old" ]
 	three_agree
 }
 

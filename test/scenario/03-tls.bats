@@ -99,7 +99,9 @@ element() { sed -n "s|.*<$1>\([^<]*\)</$1>.*|\1|p" <<<"$body"; }
 	for v in 1.2 1.3; do
 		post "$(xml "$btid" "$device_id" "$naf_id")" --tlsv$v --tls-max $v
 		[ "$code" = 200 ] || { echo "$code $body"; return 1; }
-		[ "$(element btid)" = "$btid" ] && [ "$(element deviceId)" = "$device_id" ] && [ "$(element keyLifetime)" = "$expires" ]
+		[ "$(element btid)" = "$btid" ]
+		[ "$(element deviceId)" = "$device_id" ]
+		[ "$(element keyLifetime)" = "$expires" ]
 		[ "$(python3 "$ROOT/test/scenario/expect.py" kcv-of "$(element ksLocalDevice)")" = "$kcv" ]
 		grep -qi '^cache-control: no-store' "$BATS_TEST_TMPDIR/head"
 		grep -qi '^content-type: application/xml' "$BATS_TEST_TMPDIR/head"

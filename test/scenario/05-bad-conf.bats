@@ -101,9 +101,11 @@ complains() {
 
 @test "a file that is not there, a syntax error, an empty file" {
 	run "$KSLOCAL_BIN/bsfd" -n -c "$BATS_TEST_TMPDIR/none.conf"
-	[ "$status" -eq 1 ] && [[ $output == *none.conf* ]]
+	[ "$status" -eq 1 ]
+	[[ $output == *none.conf* ]]
 	mangle bsfd '5a zn { { {'
-	[ "$status" -eq 1 ] && [[ $output =~ bsfd.conf:[0-9]+: ]]
+	[ "$status" -eq 1 ]
+	[[ $output =~ bsfd.conf:[0-9]+: ]]
 	: >"$BATS_TEST_TMPDIR/empty.conf"
 	for d in bsfd nafkcd mtd extdevd; do
 		run "$KSLOCAL_BIN/$d" -n -c "$BATS_TEST_TMPDIR/empty.conf"
@@ -138,8 +140,10 @@ complains() {
 		run "$KSLOCAL_BIN/$d" --no-such-option
 		[ "$status" -eq 2 ]
 		run "$KSLOCAL_BIN/$d" -V
-		[ "$status" -eq 0 ] && [[ $output == *$d* ]]
+		[ "$status" -eq 0 ]
+		[[ $output == *$d* ]]
 		run "$KSLOCAL_BIN/$d" --help
-		[ "$status" -eq 0 ] && [[ $output == *-c* ]]
+		[ "$status" -eq 0 ]
+		[[ $output == *-c* ]]
 	done
 }

@@ -27,12 +27,13 @@ in2() { LAB=$LAB2 "$@"; }
 @test "S3: a socket path that is too long is put elsewhere, and status --json prints it" {
 	sock=$(in2 lab_get .extdevd.control)
 	sock=${sock#unix:}
-	[ -S "$sock" ] && [ ${#sock} -lt 108 ]
+	[ -S "$sock" ]
+	[ ${#sock} -lt 108 ]
 	[[ $sock != "$LAB2"* ]]
 }
 
 @test "S3: the bound ports are in the configuration, and a restart keeps them" {
-	! grep -nE ':0"' "$LAB"/*.conf
+	not grep -nE ':0"' "$LAB"/*.conf
 	before=$(cat "$LAB/lab.json")
 	ready=$(cat "$LAB"/*/out)
 	for d in bsfd nafkcd mtd extdevd; do lab restart $d; done
@@ -76,7 +77,8 @@ in2() { LAB=$LAB2 "$@"; }
 
 @test "lab up again in the same place: refused while it runs, the same lab afterwards" {
 	run lab up
-	[ "$status" -eq 1 ] && [[ $output == *"is up already"* ]]
+	[ "$status" -eq 1 ]
+	[[ $output == *"is up already"* ]]
 	establish
 	old=$btid
 	ports=$(lab_get .bsfd.zn)
@@ -87,14 +89,16 @@ in2() { LAB=$LAB2 "$@"; }
 	lab_up
 	[ "$(lab_get .bsfd.zn)" = "$ports" ]
 	establish
-	[ "$scenario" = 0 ] && [ "$btid" = "$old" ]
+	[ "$scenario" = 0 ]
+	[ "$btid" = "$old" ]
 }
 
 @test "lab up: a directory with something else in it is left alone; one line says so" {
 	mkdir "$BATS_TEST_TMPDIR/other"
 	echo mine >"$BATS_TEST_TMPDIR/other/file"
 	run "$ROOT/scripts/lab" up --dir "$BATS_TEST_TMPDIR/other"
-	[ "$status" -eq 1 ] && [ ${#lines[@]} -eq 1 ]
+	[ "$status" -eq 1 ]
+	[ ${#lines[@]} -eq 1 ]
 	[ "$(ls "$BATS_TEST_TMPDIR/other")" = file ]
 }
 
@@ -106,7 +110,8 @@ in2() { LAB=$LAB2 "$@"; }
 	run "$ROOT/scripts/lab" up --dir "$bad"
 	[ "$status" -eq 1 ]
 	[[ $output == *"last lines of $bad/nafkcd/log"* && ${lines[-1]} == *"nafkcd ended at once"* ]] || { echo "$output"; return 1; }
-	[ ! -e "$bad/bsfd/pid" ] && [ ! -e "$bad/nafkcd/pid" ]
+	[ ! -e "$bad/bsfd/pid" ]
+	[ ! -e "$bad/nafkcd/pid" ]
 }
 
 @test "lab: usage errors are 2, --help is 0 and names every verb" {
@@ -123,7 +128,7 @@ in2() { LAB=$LAB2 "$@"; }
 	run lab logs
 	for d in bsfd nafkcd mtd extdevd; do grep -q "^$d: " <<<"$output"; done
 	run lab logs mtd
-	! grep -q '^bsfd: ' <<<"$output"
+	not grep -q '^bsfd: ' <<<"$output"
 }
 
 @test "deps: quiet when nothing is missing; one line when it cannot; from any directory; without apt lists it fetches them" {
@@ -138,7 +143,8 @@ in2() { LAB=$LAB2 "$@"; }
 	printf '#!/bin/sh\nshift\nexec "$@"\n' >"$BATS_TEST_TMPDIR/bin/sudo"
 	chmod +x "$BATS_TEST_TMPDIR/bin/sudo"
 	PATH=$BATS_TEST_TMPDIR/bin:$PATH run "$ROOT/scripts/deps"
-	[ "$status" -eq 1 ] && [ ${#lines[@]} -eq 1 ]
+	[ "$status" -eq 1 ]
+	[ ${#lines[@]} -eq 1 ]
 	[[ ${lines[0]} == *"cannot install"*"Unable to locate"* ]]
 	grep -q 'install.*gcc' "$BATS_TEST_TMPDIR/calls"
 	grep -q update "$BATS_TEST_TMPDIR/calls"

@@ -67,7 +67,8 @@ fails() {
 	ksctl bsfd subscriber add "$LAB/subscriber.json"
 	for f in "$LAB"/naf-*.json; do ksctl bsfd naf add "$f"; done
 	establish
-	[ "$scenario" = 1 ] && [ "$btid" != "$old" ]
+	[ "$scenario" = 1 ]
+	[ "$btid" != "$old" ]
 	three_agree
 }
 

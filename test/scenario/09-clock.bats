@@ -2,7 +2,7 @@
 # Time: the controlled clock of a lab (T3), keys that vanish at both ends when their time comes (T1), clock jumps (T2).
 load lib
 setup() { LAB=$BATS_TEST_TMPDIR/lab XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/user; mkdir -p "$XDG_RUNTIME_DIR"; }
-teardown() { lab down; ! grep -HnE 'Sanitizer|runtime error:|Assertion' "$LAB"/*/log; }
+teardown() { lab down; not grep -HnE 'Sanitizer|runtime error:|Assertion' "$LAB"/*/log; }
 up() { lab up "$@" >"$BATS_TEST_TMPDIR/up.log" 2>&1 || { cat "$BATS_TEST_TMPDIR/up.log"; return 1; }; }
 keys_at() { kj "$1" key list | get '.keys | length'; }
 now() { date -u -d "$(kj "$1" status | get .now)" +%s; }
@@ -24,12 +24,14 @@ now() { date -u -d "$(kj "$1" status | get .now)" +%s; }
 	old=$btid
 	lab clock +590
 	establish
-	[ "$scenario" = 0 ] && [ "$btid" = "$old" ]
+	[ "$scenario" = 0 ]
+	[ "$btid" = "$old" ]
 	lab clock +11
 	for d in extdevd mtd nafkcd; do [ "$(keys_at $d)" = 0 ] || { echo "$d: $(kj $d key list)"; return 1; }; done
 	[ "$(kj bsfd bootstrap list | get '.bootstraps | length')" = 0 ]
 	establish
-	[ "$scenario" = 1 ] && [ "$btid" != "$old" ]
+	[ "$scenario" = 1 ]
+	[ "$btid" != "$old" ]
 	three_agree
 	# deleted, not only hidden
 	lab clock +2
@@ -47,7 +49,8 @@ now() { date -u -d "$(kj "$1" status | get .now)" +%s; }
 	[ "$scenario" = 0 ]
 	ksctl extdevd key forget --all
 	establish
-	[ "$scenario" = 1 ] && [ "$btid" != "$old" ]
+	[ "$scenario" = 1 ]
+	[ "$btid" != "$old" ]
 	three_agree
 }
 

@@ -33,7 +33,8 @@ each_verb() {
 
 @test "exit 0 done; key lists of the three agree" {
 	establish
-	[ "$(kcv_at extdevd "$btid")" = "$(kcv_at mtd "$btid")" ] && [ "$(kcv_at mtd "$btid")" = "$(kcv_at nafkcd "$btid")" ]
+	[ "$(kcv_at extdevd "$btid")" = "$(kcv_at mtd "$btid")" ]
+	[ "$(kcv_at mtd "$btid")" = "$(kcv_at nafkcd "$btid")" ]
 }
 
 @test "exit 1: the answer is no: wait for a key that does not come" {
@@ -86,7 +87,7 @@ each_verb() {
 	out=$(kj bsfd subscriber list)
 	[ "$(jq -r '.subscribers[0].impi' <<<"$out")" = "$impi" ]
 	[[ $out != *"$(jq -r .k "$LAB/subscriber.json")"* && $out != *"$(jq -r .opc "$LAB/subscriber.json")"* ]]
-	! ksctl --help | grep -E -- '--(k|opc|op|key) '
+	not grep -qE -- '--(k|opc|op|key)[ =]' <<<"$(ksctl --help)"
 	establish --new
 	three_agree
 }
@@ -100,7 +101,8 @@ each_verb() {
 	done
 	printf '{"k": "xyzzy' >"$BATS_TEST_TMPDIR/bad.json"
 	run ksctl bsfd subscriber add "$BATS_TEST_TMPDIR/bad.json"
-	[ "$status" -ne 0 ] && [[ $output != *xyzzy* ]]
+	[ "$status" -ne 0 ]
+	[[ $output != *xyzzy* ]]
 }
 
 @test "--help: exit 0, names every daemon and verb" {

@@ -22,7 +22,7 @@ lab_up() {
 lab_down() {
 	lab down >"$BATS_FILE_TMPDIR/down.log" 2>&1 || cat "$BATS_FILE_TMPDIR/down.log"
 	# a sanitizer's or an assertion's words must not pass unseen
-	! grep -HnE 'Sanitizer|runtime error:|Assertion|fatal:' "$LAB"/*/log
+	not grep -HnE 'Sanitizer|runtime error:|Assertion|fatal:' "$LAB"/*/log
 }
 
 ksctl() { "$KSLOCAL_BIN/ksctl" --lab "$LAB" "$@"; }
@@ -57,6 +57,8 @@ three_agree() {
 		[ "$have" = "$want" ] || { echo "$who has kcv '$have', derive.py says $want"; return 1; }
 	done
 }
+# not COMMAND…: "!" alone fails no test, a function's status does. Nor does the left side of "&&": one condition a line.
+not() { ! "$@"; }
 # status_is CODE COMMAND…: for exit codes that are the point
 status_is() {
 	local want=$1 rc=0
