@@ -72,6 +72,7 @@ struct mt_ub_conf {
 	} headers[MT_UB_HEADERS_MAX];	/* sent with each request (ub.md 8) */
 	size_t n_headers;
 	unsigned tolerate;		/* enum mt_tolerate, or'ed */
+	bool use_currenttime;		/* lifetime - currenttime from now on, for an MT whose clock is not trusted (ub.md 4) */
 	int64_t timeout_ms;		/* one exchange; 0 = 10,000 */
 };
 

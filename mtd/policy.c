@@ -88,14 +88,15 @@ bucket_fill(struct mt_bucket *b, unsigned per_hour, int64_t now_ms)
 {
 	int64_t full = (int64_t)per_hour * MILLI_RUN;
 	int64_t gone = now_ms > b->at_ms ? now_ms - b->at_ms : 0;
+	int64_t in = gone >= HOUR_MS ? full : full * gone / HOUR_MS;
 
-	if (gone >= HOUR_MS || b->level > full)
-		b->level = full;
-	else
-		b->level += full * gone / HOUR_MS;
-	if (b->level > full)
-		b->level = full;
-	b->at_ms = now_ms;
+	if (now_ms < b->at_ms || b->level + in >= full) {
+		b->level = b->level + in < full ? b->level + in : full;
+		b->at_ms = now_ms;
+		return;
+	}
+	b->level += in;
+	b->at_ms += in * HOUR_MS / full;	/* the rest of the time counts next time: asking often must not cost */
 }
 
 bool
