@@ -179,6 +179,8 @@ void dia_end_group(struct dia_buf *b);
 void dia_put_raw(struct dia_buf *b, uint32_t code, uint32_t vendor, uint8_t flags, struct span data);
 /* Result-Code or Experimental-Result, Error-Message, Failed-AVP as f says. */
 void dia_put_fault(struct dia_buf *b, const struct dia_fault *f);
+/* Vendor-Specific-Application-Id { vendor, Auth-Application-Id app }. */
+void dia_put_application(struct dia_buf *b, uint32_t vendor, uint32_t app);
 /* Every Proxy-Info of a request, unchanged, in order. */
 void dia_put_proxy_info(struct dia_buf *b, struct span request_avps);
 /* RC_NOMEM, RC_RANGE (over DIA_MSG_MAX, a time out of bounds, groups not closed). */
@@ -188,9 +190,13 @@ struct span dia_buf_span(const struct dia_buf *b);
 void dia_buf_free(struct dia_buf *b);
 
 /*
- * The answer to request that says f: grammar kept where it can be (Session-Id, Vendor-Specific-Application-Id, Proxy-Info),
- * E set for 3xxx.                                                                                    RFC 6733 7.2
+ * Starts the answer to request with what f says: header (E set for 3xxx), Session-Id if the request has one that is text,
+ * Vendor-Specific-Application-Id on Zn, Origin-Host and -Realm, result. The caller puts the rest, then dia_put_proxy_info() and
+ * dia_end().                                                                                      RFC 6733 6.2, 7.2
  */
+void dia_begin_answer(struct dia_buf *b, const struct dia_msg *request, const char *host, const char *realm,
+    const struct dia_fault *f);
+/* The whole answer when there is nothing else to say. RC_NOMEM, RC_RANGE. */
 enum rc dia_print_fault(const struct dia_msg *request, const char *host, const char *realm, const struct dia_fault *f,
     struct dia_buf *out) MUST_USE;
 

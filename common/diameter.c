@@ -1,0 +1,213 @@
+/* diameter: header and AVPs from octets, and the typed values in them. */
+#include "common/diameter.h"
+
+#include <string.h>
+
+#define NTP_1970 2208988800		/* seconds from 1900 to 1970 */
+#define NTP_ERA ((int64_t)1 << 32)	/* 2036-02-07 06:28:16, where the 32 bits begin anew */
+#define NTP_FIRST ((int64_t)1 << 31)	/* the earliest value that has the top bit */
+
+/* --- messages */
+
+enum rc
+dia_frame(struct span in, size_t *len)
+{
+	uint8_t version;
+	uint32_t n;
+
+	if (in.n < 4 || !span_u8(&in, &version) || !span_u24(&in, &n))
+		return RC_NOTFOUND;
+	if (version != 1)
+		return RC_SYNTAX;
+	if (n < DIA_HDR_LEN || n % 4 != 0 || n > DIA_MSG_MAX)
+		return RC_RANGE;
+	*len = n;
+	return RC_OK;
+}
+
+enum rc
+dia_parse(struct span in, struct dia_msg *out)
+{
+	struct dia_msg m = { .whole = in };
+	struct span rest = in, version_and_length;
+	size_t len;
+	enum rc rc;
+
+	if ((rc = dia_frame(in, &len)) != RC_OK)
+		return rc == RC_NOTFOUND ? RC_RANGE : rc;
+	if (len != in.n || !span_take(&rest, 4, &version_and_length) || !span_u8(&rest, &m.hdr.flags) ||
+	    !span_u24(&rest, &m.hdr.cmd) || !span_u32(&rest, &m.hdr.app) || !span_u32(&rest, &m.hdr.hbh) ||
+	    !span_u32(&rest, &m.hdr.e2e))
+		return RC_RANGE;
+	m.hdr.len = (uint32_t)len;
+	m.avps = rest;
+	*out = m;
+	return RC_OK;
+}
+
+/* --- AVPs */
+
+/*
+ * The AVP whose length is wrong: Failed-AVP shows its header; dia_fault_avp() gives it zeros of its type's smallest length.
+ */
+static enum rc
+bad_length(struct dia_fault *fault, const struct dia_avp *a, const char *how)
+{
+	if (fault != NULL)
+		dia_fault_avp(fault, DIA_INVALID_AVP_LENGTH, a, "AVP %u: %s", (unsigned)a->code, how);
+	return RC_SYNTAX;
+}
+
+enum rc
+dia_next(struct span *avps, struct dia_avp *out, struct dia_fault *fault)
+{
+	struct span in = *avps, pad;
+	struct dia_avp a = { 0 };
+	uint32_t len, hdr = 8;
+
+	if (in.n == 0)
+		return RC_NOTFOUND;
+	if (!span_u32(&in, &a.code) || !span_u8(&in, &a.flags) || !span_u24(&in, &len)) {
+		if (fault != NULL)
+			dia_fault_set(fault, DIA_INVALID_AVP_LENGTH, "%zu octets after the last AVP", avps->n);
+		return RC_SYNTAX;
+	}
+	if (a.flags & DIA_AVP_V) {
+		hdr = 12;
+		if (!span_u32(&in, &a.vendor))
+			return bad_length(fault, &a, "ends inside its header");
+	}
+	if (len < hdr)
+		return bad_length(fault, &a, "length is less than its header's");
+	if (!span_take(&in, len - hdr, &a.data))
+		return bad_length(fault, &a, "length is more than what is there");
+	a.raw = span_of(avps->p, len);
+	if (!span_take(&in, (4 - len % 4) % 4, &pad))
+		return bad_length(fault, &a, "is not padded");
+	if ((a.flags & DIA_AVP_V) && a.vendor == 0) {
+		if (fault != NULL)
+			dia_fault_avp(fault, DIA_INVALID_AVP_BITS, &a, "AVP %u: V is set and the vendor is 0", (unsigned)a.code);
+		return RC_SYNTAX;
+	}
+	*avps = in;
+	*out = a;
+	return RC_OK;
+}
+
+bool
+dia_avp_is(const struct dia_avp *a, enum dia_id id)
+{
+	const struct dia_avp_def *d = dia_def(id);
+
+	return a->code == d->code && a->vendor == d->vendor;
+}
+
+bool
+dia_find(struct span avps, enum dia_id id, struct dia_avp *out)
+{
+	struct dia_avp a;
+
+	while (dia_next(&avps, &a, NULL) == RC_OK) {
+		if (dia_avp_is(&a, id)) {
+			*out = a;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- typed values */
+
+enum rc
+dia_get_u32(const struct dia_avp *a, uint32_t *out)
+{
+	struct span d = a->data;
+
+	if (d.n != 4 || !span_u32(&d, out))
+		return RC_SYNTAX;
+	return RC_OK;
+}
+
+/* One character of well-formed UTF-8 (RFC 3629 4) off the front: no control character, nothing overlong, no surrogate. */
+static bool
+utf8_take(struct span *in)
+{
+	static const uint32_t least[] = { 0x20, 0x80, 0x800, 0x10000 };
+	uint32_t c, more;
+	uint8_t b;
+
+	if (!span_u8(in, &b))
+		return false;
+	more = b < 0x80 ? 0 : b < 0xc0 ? 4 : b < 0xe0 ? 1 : b < 0xf0 ? 2 : b < 0xf8 ? 3 : 4;
+	if (more == 4)
+		return false;
+	c = more == 0 ? b : b & (0x3fu >> more);
+	for (uint32_t i = 0; i < more; i++) {
+		if (!span_u8(in, &b) || (b & 0xc0) != 0x80)
+			return false;
+		c = c << 6 | (b & 0x3f);
+	}
+	return c >= least[more] && c <= 0x10ffff && (c < 0x7f || c > 0x9f) && (c < 0xd800 || c > 0xdfff);
+}
+
+enum rc
+dia_get_text(const struct dia_avp *a, char *out, size_t cap)
+{
+	struct span rest = a->data;
+
+	while (rest.n > 0)
+		if (!utf8_take(&rest))
+			return RC_SYNTAX;
+	return span_to_str(a->data, out, cap) ? RC_OK : RC_RANGE;
+}
+
+enum rc
+dia_get_ident(const struct dia_avp *a, char out[static FQDN_MAX + 1])
+{
+	char id[FQDN_MAX + 1], before = '.';
+
+	if (a->data.n == 0)
+		return RC_SYNTAX;
+	if (a->data.n > FQDN_MAX)
+		return RC_RANGE;
+	if (!span_to_str(a->data, id, sizeof id))
+		return RC_SYNTAX;
+	for (char *c = id; *c != '\0'; before = *c++) {
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+		if (!(*c >= 'a' && *c <= 'z') && !(*c >= '0' && *c <= '9') && strchr("-_.", *c) == NULL)
+			return RC_SYNTAX;
+		if (*c == '.' && before == '.')
+			return RC_SYNTAX;
+	}
+	if (before == '.')
+		return RC_SYNTAX;
+	memcpy(out, id, strlen(id) + 1);
+	return RC_OK;
+}
+
+int64_t
+dia_time_to_utc(uint32_t ntp)
+{
+	return (int64_t)ntp - NTP_1970 + (ntp < NTP_FIRST ? NTP_ERA : 0);
+}
+
+enum rc
+dia_time_from_utc(int64_t s, uint32_t *out)
+{
+	if (s < NTP_FIRST - NTP_1970 || s >= NTP_ERA + NTP_FIRST - NTP_1970)
+		return RC_RANGE;
+	*out = (uint32_t)((s + NTP_1970) % NTP_ERA);
+	return RC_OK;
+}
+
+enum rc
+dia_get_time(const struct dia_avp *a, int64_t *out_s)
+{
+	uint32_t ntp;
+	enum rc rc;
+
+	if ((rc = dia_get_u32(a, &ntp)) == RC_OK)
+		*out_s = dia_time_to_utc(ntp);
+	return rc;
+}
