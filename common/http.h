@@ -41,6 +41,14 @@ struct http_request {
 const char *http_header_get(const struct http_header *h, size_t n, const char *name);
 /* How many headers of that name there are. */
 size_t http_header_count(const struct http_header *h, size_t n, const char *name);
+/*
+ * What a server refuses before anyone looks at the request. Pure.
+ *   target   as it came on the request line, query included
+ * REASON_NONE, _HTTP_HEAD_LARGE (more than HTTP_HEADERS_MAX), _HTTP_BAD_HEAD, _HTTP_HOST, _HTTP_LENGTH.
+ */
+enum reason http_head_check(const char *method, const char *target, const struct http_header *h, size_t n);
+/* The host of a Host header, without port, in lower case, brackets of an IPv6 address kept. RC_SYNTAX, RC_RANGE. */
+enum rc http_host_name(const char *host, char *out, size_t cap) MUST_USE;
 
 /*
  * One request that waits for its answer. Valid until http_answer(), which must come exactly once, on the loop thread; the

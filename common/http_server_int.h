@@ -1,0 +1,119 @@
+/*
+ * http_server_int: what http_server.c (life, deadlines, stop: the loop's side) and http_exchange.c (libmicrohttpd's callbacks: the
+ * workers' side) share.
+ *
+ * Who owns what. A conn lives from libmicrohttpd's STARTED to its CLOSED. An exchange has two holders: the worker, until
+ * libmicrohttpd says the request is completed, and, once posted, the loop, until the core has answered. s->lock guards the
+ * list of connections, their state, the lists of exchanges, and an exchange's answer until its connection is resumed.
+ * Workers know no time: they mark a state as new (since = 0), the loop's sweep stamps it and finds what is overdue.
+ */
+#ifndef COMMON_HTTP_SERVER_INT_H
+#define COMMON_HTTP_SERVER_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "common/http_server_tls.h"
+
+struct post;
+struct clock_timer;
+
+enum conn_state {
+	CONN_IDLE,	/* connecting, or between requests */
+	CONN_HEAD,	/* the request line is in */
+	CONN_BODY,	/* the head is in; the worker sends nothing in this state */
+	CONN_BUSY,	/* posted */
+	CONN_SENDING,	/* the answer is queued */
+	CONN_ENDED	/* told to end; nothing more is done with it */
+};
+
+struct conn {
+	struct tls_conn tls;		/* first: http_server_tls.c finds it in the socket context */
+	struct http_server *s;
+	struct MHD_Connection *mhd;
+	int fd;
+	char address[64];
+	enum conn_state state;
+	int64_t since_ms;		/* 0 = not stamped yet */
+	bool chunked;			/* libmicrohttpd may answer by itself while the body comes */
+	TAILQ_ENTRY(conn) list;
+};
+
+/* An answer's body on its way out, cleansed when libmicrohttpd is through with it: it may hold a key. */
+struct out_body {
+	size_t n;
+	char p[];
+};
+
+struct exchange {
+	struct http_xchg x;		/* first */
+	struct http_request req;
+	struct http_server *s;
+	struct conn *c;
+	atomic_int refs;
+	char *target;			/* as it came */
+	char *path;
+	struct http_header headers[HTTP_HEADERS_MAX];
+	char *strings;			/* the headers' text */
+	uint8_t *body;
+	size_t body_n, body_cap, discarded;
+	struct http_peer peer;
+	enum reason refusal;		/* found before the core; answered once the body is in */
+	bool head_seen, posted;
+	/* the answer: written before the connection is resumed, read after */
+	int status;
+	struct MHD_Response *response;
+	int64_t posted_ms;		/* 0 = not stamped yet */
+	TAILQ_ENTRY(exchange) list;	/* in s->posted while unanswered by us */
+	bool listed;
+	TAILQ_ENTRY(exchange) lent_list;	/* in s->lent while the loop holds it */
+};
+
+TAILQ_HEAD(conns, conn);
+TAILQ_HEAD(exchanges, exchange);
+
+struct http_server {
+	struct loop *loop;
+	struct clock *clock;
+	struct clock_timer *sweep;
+	struct post *post;
+	struct tls_server *tls;
+	struct MHD_Daemon *daemon;
+	int listen_fd;
+	char address[80];
+	/* configuration, defaults filled in */
+	size_t body_max, head_max, waiting_max;
+	int64_t idle_ms, request_ms, answer_ms, tick_ms;
+	http_refusal_body *refusal_body;
+	char *refusal_type, *server_header, *name;
+	http_on_request *on_request;
+	void *arg;
+
+	pthread_mutex_t lock;
+	struct conns conns;
+	struct exchanges posted, lent;
+	size_t n_conns, n_posted;
+	atomic_bool stopping;
+	atomic_size_t in_flight;	/* posted and not completed */
+	atomic_uint_fast64_t requests, refused;
+	void (*done)(void *arg);
+	void *done_arg;
+};
+
+/* libmicrohttpd's callbacks (workers). */
+void exchange_on_connection(void *s, struct MHD_Connection *m, void **socket_context, enum MHD_ConnectionNotificationCode what);
+void *exchange_on_uri(void *s, const char *target, struct MHD_Connection *m);
+enum MHD_Result exchange_on_request(void *s, struct MHD_Connection *m, const char *path, const char *method, const char *version,
+    const char *upload, size_t *upload_n, void **con_cls);
+void exchange_on_completed(void *s, struct MHD_Connection *m, void **con_cls, enum MHD_RequestTerminationCode how);
+
+/* Loop, s->lock held: a last word and the end for a connection whose request is overdue. */
+void conn_refuse(struct conn *c, enum reason why);
+/* Loop, s->lock held: answer a posted exchange by ourselves; the core's answer comes to nothing. */
+void exchange_expire(struct exchange *e, enum reason why);
+void exchange_unref(struct exchange *e);
+/* Loop: the post's function. */
+void exchange_arrive(void *e);
+
+#endif
