@@ -102,6 +102,18 @@ reset_all(struct store *st)
 }
 
 enum rc
+store_checkpoint(struct store *st)
+{
+	st->checkpoint = st->open;
+	if (st->open)
+		return RC_OK;
+	reset_all(st);
+	if (sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+		return store_complain(st, "checkpoint");
+	return RC_OK;
+}
+
+enum rc
 store_commit(struct store *st)
 {
 	int64_t began = now_us();
@@ -124,6 +136,9 @@ store_commit(struct store *st)
 	st->stats.last_commit_us = now_us() - began;
 	st->open = false;
 	st->broken = false;
+	/* Its failure is no failure of what was committed; purge asks again. */
+	if (st->checkpoint)
+		(void)!store_checkpoint(st);
 	return rc;
 }
 
@@ -131,17 +146,6 @@ void
 store_get_stats(const struct store *st, struct store_stats *out)
 {
 	*out = st->stats;
-}
-
-enum rc
-store_checkpoint(struct store *st)
-{
-	reset_all(st);
-	if (st->open)
-		return RC_STATE;
-	if (sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
-		return store_complain(st, "checkpoint");
-	return RC_OK;
 }
 
 /* --- sealing */

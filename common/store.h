@@ -50,7 +50,7 @@ struct store_stats {
 	uint64_t commits, failed;
 };
 void store_get_stats(const struct store *st, struct store_stats *out);
-/* Truncate the WAL (T1: within a minute of a deletion). */
+/* Truncate the WAL (T1: within a minute of a deletion): now, or right after the commit when a transaction is open. RC_IO. */
 enum rc store_checkpoint(struct store *st) MUST_USE;
 
 /*

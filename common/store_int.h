@@ -30,6 +30,7 @@ struct store {
 	unsigned depth;			/* open SAVEPOINTs */
 	bool open;			/* the turn's transaction */
 	bool broken;			/* SQLite rolled it back by itself (disk full …): this turn cannot be kept */
+	bool checkpoint;		/* is due after the commit */
 	struct store_stats stats;
 };
 
