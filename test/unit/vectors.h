@@ -13,7 +13,7 @@
 #include "common/hex.h"
 #include "test/unit/unit.h"
 
-/* The whole document; the caller json_decref()s. */
+/* The whole document; the caller json_decref()s. Also outside of a running test, where Check's assertions do not work. */
 static inline json_t *
 vectors_load(void)
 {
@@ -22,13 +22,15 @@ vectors_load(void)
 	json_t *doc;
 
 	doc = json_load_file(path != NULL ? path : TEST_SRCDIR "/test/vectors/vectors.json", JSON_REJECT_DUPLICATES, &err);
-	ck_assert_msg(doc != NULL, "vectors: %s:%d: %s", err.source, err.line, err.text);
+	if (doc == NULL) {
+		fprintf(stderr, "vectors: %s:%d: %s\n", err.source, err.line, err.text);
+		exit(EXIT_FAILURE);
+	}
 	return doc;
 }
 
-/* A member by its path, "computed.base": borrowed. */
 static inline json_t *
-vec_get(json_t *o, const char *path)
+vec_find(json_t *o, const char *path)
 {
 	char name[64];
 
@@ -37,8 +39,17 @@ vec_get(json_t *o, const char *path)
 		snprintf(name, sizeof name, "%.*s", (int)n, path);
 		o = json_object_get(o, name);
 	}
-	ck_assert_msg(o != NULL, "vectors: no member \"%s\"", path);
 	return o;
+}
+
+/* A member by its path, "computed.base": borrowed. */
+static inline json_t *
+vec_get(json_t *o, const char *path)
+{
+	json_t *m = vec_find(o, path);
+
+	ck_assert_msg(m != NULL, "vectors: no member \"%s\"", path);
+	return m;
 }
 
 static inline const char *
@@ -91,13 +102,18 @@ vec_at(json_t *doc, const char *path, int i)
 	return o;
 }
 
+/* How many there are; a test over none would pass unseen, so none ends the program. */
 static inline int
 vec_count(const char *path)
 {
 	json_t *doc = vectors_load();
-	int n = (int)json_array_size(vec_get(doc, path));
+	int n = (int)json_array_size(vec_find(doc, path));
 
 	json_decref(doc);
+	if (n == 0) {
+		fprintf(stderr, "vectors: nothing in %s\n", path);
+		exit(EXIT_FAILURE);
+	}
 	return n;
 }
 
