@@ -43,7 +43,8 @@ struct digest {
 enum rc digest_parse_authorization(struct span value, struct digest *out) MUST_USE;
 enum rc digest_parse_challenge(struct span value, struct digest *out) MUST_USE;
 enum rc digest_parse_info(struct span value, struct digest *out) MUST_USE;
-/* What have names, in the order and quoting of ub.md 3, and a NUL. RC_RANGE: over cap; RC_SYNTAX: a value that no parser of ours would take. */
+/* What have names, in the order and quoting of ub.md 3, and a NUL. RC_RANGE: over cap; RC_SYNTAX: a value that no parser of ours would take;
+ * out is then not to be used. */
 enum rc digest_print_authorization(const struct digest *d, char *out, size_t cap) MUST_USE;
 enum rc digest_print_challenge(const struct digest *d, char *out, size_t cap) MUST_USE;
 enum rc digest_print_info(const struct digest *d, char *out, size_t cap) MUST_USE;
