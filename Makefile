@@ -96,6 +96,22 @@ lint:
 bench:
 	test/bench/run
 
+# DESTDIR is honoured; configurations of an earlier installation stay as they are: samples end in .sample
+INSTALL  ?= install
+UNITS    := $(wildcard conf/systemd/*.service)
+MANPAGES := $(wildcard doc/man/*.[158])
+man_dirs  = $(sort $(patsubst .%,$(MANDIR)/man%,$(suffix $(MANPAGES))))
+install: all
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(SYSCONFDIR) $(UNITDIR) $(man_dirs))
+	$(INSTALL) -m 755 $(ROOMS:%=$(B)/bin/%) $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 755 $(B)/bin/ksctl $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 755 scripts/lab $(DESTDIR)$(BINDIR)/kslocal-lab
+	for f in $(ROOMS); do $(INSTALL) -m 644 conf/$$f.conf $(DESTDIR)$(SYSCONFDIR)/$$f.conf.sample || exit 1; done
+	for f in $(MANPAGES); do $(INSTALL) -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.} || exit 1; done
+	for u in $(notdir $(UNITS)); do \
+		sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' conf/systemd/$$u >$(B)/$$u && \
+		$(INSTALL) -m 644 $(B)/$$u $(DESTDIR)$(UNITDIR) || exit 1; done
+
 clean:
 	rm -rf build
 
