@@ -1,0 +1,160 @@
+/* store_run: bootstrappings and TMPIs. */
+#include <stddef.h>
+#include <string.h>
+
+#include "bsfd/store.h"
+#include "bsfd/store_sql.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#define SEALED_KS SEALED_LEN(KS_LEN)
+
+/* Of an IMPI's rows, the newest keep stay. */
+static enum rc
+keep_newest(struct store *st, enum bsf_sql q, const struct impi *impi, unsigned keep)
+{
+	sqlite3_stmt *s = store_stmt(st, q);
+
+	bsf_sql_text(s, "@impi", impi->s);
+	bsf_sql_int(s, "@keep", keep);
+	return bsf_sql_run(q, s, NULL);
+}
+
+static enum rc
+put_tmpi(struct store *st, const char *tmpi, const struct impi *impi)
+{
+	sqlite3_stmt *q = store_stmt(st, BSF_SQL_PUT_TMPI);
+	enum rc rc;
+
+	bsf_sql_text(q, "@tmpi", tmpi);
+	bsf_sql_text(q, "@impi", impi->s);
+	if ((rc = bsf_sql_run(BSF_SQL_PUT_TMPI, q, NULL)) != RC_OK)
+		return rc;
+	return keep_newest(st, BSF_SQL_KEEP_TMPIS, impi, BSF_TMPIS_PER_IMPI);
+}
+
+enum rc
+bsf_store_put_bootstrap(struct store *st, const struct bsf_bootstrap *b, const struct secret *ks, unsigned keep, const char *tmpi)
+{
+	sqlite3_stmt *q = store_stmt(st, BSF_SQL_PUT_BOOTSTRAP);
+	uint8_t sealed[SEALED_KS];
+	size_t n;
+	enum rc rc;
+
+	if (secret_span(ks).n != KS_LEN)
+		return RC_RANGE;
+	if ((rc = store_seal(st, "bootstrap", "ks", span_str(b->btid.s), ks, sealed, sizeof sealed, &n)) != RC_OK)
+		return rc;
+	bsf_sql_text(q, "@btid", b->btid.s);
+	bsf_sql_text(q, "@impi", b->impi.s);
+	bsf_sql_blob(q, "@rand", span_of(b->rand, sizeof b->rand));
+	bsf_sql_blob(q, "@ks", span_of(sealed, n));
+	bsf_sql_int(q, "@type", b->type);
+	bsf_sql_int(q, "@created", b->created_s);
+	bsf_sql_int(q, "@expires", b->expires_s);
+	if ((rc = bsf_sql_run(BSF_SQL_PUT_BOOTSTRAP, q, NULL)) != RC_OK)
+		return rc;
+	if ((rc = keep_newest(st, BSF_SQL_KEEP_BOOTSTRAPS, &b->impi, keep)) != RC_OK)
+		return rc;
+	return tmpi[0] == '\0' ? RC_OK : put_tmpi(st, tmpi, &b->impi);
+}
+
+enum rc
+bsf_store_get_bootstrap(struct store *st, const struct btid *btid, int64_t now_s, struct bsf_bootstrap *out, struct secret **ks)
+{
+	sqlite3_stmt *q = store_stmt(st, BSF_SQL_GET_BOOTSTRAP);
+	struct bsf_bootstrap b = { .btid = *btid };
+	struct span rand;
+	enum rc rc;
+
+	bsf_sql_text(q, "@btid", btid->s);
+	if ((rc = bsf_sql_row(BSF_SQL_GET_BOOTSTRAP, q)) != RC_OK)
+		goto out;
+	rand = bsf_sql_column(q, 1);
+	b.type = sqlite3_column_int64(q, 3) == BSF_GBA_U ? BSF_GBA_U : BSF_GBA_ME;
+	b.created_s = sqlite3_column_int64(q, 4);
+	b.expires_s = sqlite3_column_int64(q, 5);
+	if (now_s >= b.expires_s) {
+		rc = RC_EXPIRED;
+		goto out;
+	}
+	if (!span_to_str(bsf_sql_column(q, 0), b.impi.s, sizeof b.impi.s) || rand.n != sizeof b.rand) {
+		log_error("store: the row of btid=%s is damaged", btid->s);
+		rc = RC_IO;
+		goto out;
+	}
+	memcpy(b.rand, rand.p, sizeof b.rand);
+	if ((rc = store_unseal(st, "bootstrap", "ks", span_str(btid->s), bsf_sql_column(q, 2), ks)) != RC_OK) {
+		log_error("store: Ks of btid=%s does not open with this store key", btid->s);
+		goto out;
+	}
+	*out = b;
+out:
+	(void)sqlite3_reset(q);
+	return rc;
+}
+
+enum rc
+bsf_store_get_tmpi(struct store *st, const char *tmpi, struct impi *out)
+{
+	sqlite3_stmt *q = store_stmt(st, BSF_SQL_GET_TMPI);
+	enum rc rc;
+
+	bsf_sql_text(q, "@tmpi", tmpi);
+	rc = bsf_sql_row(BSF_SQL_GET_TMPI, q);
+	if (rc == RC_OK && !span_to_str(bsf_sql_column(q, 0), out->s, sizeof out->s))
+		rc = RC_IO;
+	(void)sqlite3_reset(q);
+	return rc;
+}
+
+enum rc
+bsf_store_list_bootstraps(struct store *st, int64_t now_s, json_t *out)
+{
+	sqlite3_stmt *q = store_stmt(st, BSF_SQL_LIST_BOOTSTRAPS);
+	enum rc rc;
+
+	bsf_sql_int(q, "@now", now_s);
+	while ((rc = bsf_sql_row(BSF_SQL_LIST_BOOTSTRAPS, q)) == RC_OK) {
+		char created[UTC_TEXT_LEN + 1], expires[UTC_TEXT_LEN + 1];
+		json_t *o;
+
+		clock_print_utc(sqlite3_column_int64(q, 3), created);
+		clock_print_utc(sqlite3_column_int64(q, 4), expires);
+		o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "btid", sqlite3_column_text(q, 0), "impi", sqlite3_column_text(q, 1),
+		    "type", sqlite3_column_int64(q, 2) == BSF_GBA_U ? "GBA_U" : "GBA_ME", "created", created, "expires", expires);
+		if (o == NULL || json_array_append_new(out, o) != 0) {
+			rc = RC_NOMEM;
+			break;
+		}
+	}
+	(void)sqlite3_reset(q);
+	return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+enum rc
+bsf_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n)
+{
+	sqlite3_stmt *q = store_stmt(st, BSF_SQL_PURGE_BOOTSTRAPS);
+	int changed = 0;
+	enum rc rc;
+
+	bsf_sql_int(q, "@now", now_s);
+	bsf_sql_int(q, "@max", max);
+	rc = bsf_sql_run(BSF_SQL_PURGE_BOOTSTRAPS, q, &changed);
+	if (rc == RC_OK)
+		*n = (unsigned)changed;
+	return rc;
+}
+
+int64_t
+bsf_store_next_expiry(struct store *st)
+{
+	sqlite3_stmt *q = store_stmt(st, BSF_SQL_NEXT_EXPIRY);
+	int64_t next = INT64_MAX;
+
+	if (bsf_sql_row(BSF_SQL_NEXT_EXPIRY, q) == RC_OK && sqlite3_column_type(q, 0) != SQLITE_NULL)
+		next = sqlite3_column_int64(q, 0);
+	(void)sqlite3_reset(q);
+	return next;
+}
