@@ -34,7 +34,7 @@ struct trace;
 struct turn;
 
 struct bsf_peer_conf {			/* a Diameter node that may connect */
-	const char *identity, *realm;	/* realm NULL = any */
+	const char *identity, *realm;
 	bool relay;			/* its requests may carry another Origin-Host (B3) */
 };
 
@@ -59,8 +59,10 @@ struct bsf_conf {
 	} ub;
 	struct {
 		const char *host, *realm;		/* our Diameter identity */
-		const char *listen, *listen_tls;	/* "127.0.0.1:3868"; NULL = no such listener */
+		const char *listen, *listen_tls;	/* "127.0.0.1:3868", ADDRESS:PORT; NULL = no such listener */
 		const char *cert, *key, *ca;
+		bool insecure;				/* plain TCP beyond loopback is allowed (B3) */
+		bool strict;				/* as dia_check(): refuse what is merely unusual */
 		int64_t watchdog_s;
 		const struct bsf_peer_conf *peers;
 		size_t n_peers;
@@ -107,7 +109,18 @@ const char *bsf_zn_address(const struct bsf *b, bool tls);
 enum reason bsf_subscriber_add(struct bsf *b, const json_t *o, json_t **out, char text[static BSF_TEXT_MAX]);
 enum reason bsf_naf_add(struct bsf *b, const json_t *o, json_t **out, char text[static BSF_TEXT_MAX]);
 
-/* Control operations: subscriber-add -list -delete, bootstrap-list, naf-add -list -delete, wait-peer. core = the bsf. */
+/*
+ * Control operations, core = the bsf; ksctl's words in front:
+ *   subscriber add FILE|-   subscriber-add    {"subscriber":{…}}  → {"impi","btids":0}      (nested: it may have a member "op")
+ *   subscriber list         subscriber-list   {}                  → {"subscribers":[{"impi","imsi","iccid","amf","sqn","gba_u","ks_lifetime"}]}
+ *   subscriber delete IMPI  subscriber-delete {"impi"}            → {}
+ *   bootstrap list          bootstrap-list    {}                  → {"bootstraps":[{"btid","impi","type","created","expires"}]}
+ *   naf add FQDN --protocol P… --host H… [--impi] [--gsid N…]
+ *                           naf-add           {"naf":{…}}         → {"naf":{…}}            (replaces the FQDN's entry)
+ *   naf list                naf-list          {}                  → {"nafs":[{…}]}
+ *   naf delete FQDN         naf-delete        {"fqdn"}            → {}
+ *   wait peer [HOST]        wait-peer         {"peer"?,"timeout_s"?} → {}                  (default: any, 10 s)
+ */
 extern const struct ctl_op bsf_ctl_ops[];
 /* As in daemon.h. */
 void bsf_health(void *bsf, json_t *problems);

@@ -1,0 +1,58 @@
+/* core: the inside of struct bsf, for the files of this room. */
+#ifndef BSFD_CORE_H
+#define BSFD_CORE_H
+
+#include <stdbool.h>
+
+#include "bsfd/auc.h"
+#include "bsfd/bsf.h"
+#include "bsfd/challenge.h"
+#include "bsfd/policy.h"
+#include "common/trace.h"
+
+struct bsf_nafs;
+struct bsf_zn;
+struct metric;
+struct purge;
+
+struct bsf {
+	struct bsf_seams s;
+	struct bsf_conf conf;
+	struct bsf_auc *auc;
+	struct bsf_challenges *challenges;
+	struct bsf_nafs *nafs;
+	struct bsf_zn *zn;
+	struct purge *purge;
+	bool stopping;
+	struct {
+		struct metric *challenges, *bootstraps, *resyncs, *ub_refusals;	/* Ub */
+		struct metric *keys, *zn_refusals;				/* Zn */
+	} count;
+};
+
+/* --- nafs.c: the NAF entries in memory; the store's are the truth, these follow when a turn is durable */
+enum rc bsf_nafs_new(struct store *st, struct bsf_nafs **out) MUST_USE;
+void bsf_nafs_free(struct bsf_nafs *n);
+/* NULL: none. Borrowed until the next turn. */
+const struct bsf_naf *bsf_nafs_find(const struct bsf_nafs *n, const char *fqdn);
+/* Takes over what the store has now. On failure all stays as it was. */
+enum rc bsf_nafs_reload(struct bsf_nafs *n, struct store *st) MUST_USE;
+/* {"fqdn", …} each, sorted. */
+enum rc bsf_nafs_list(const struct bsf_nafs *n, json_t *out) MUST_USE;
+
+/* --- zn.c */
+enum rc bsf_zn_new(struct bsf *b, struct bsf_zn **out) MUST_USE;
+enum rc bsf_zn_start(struct bsf_zn *z) MUST_USE;
+void bsf_zn_stop(struct bsf_zn *z, void (*done)(void *arg), void *arg);
+void bsf_zn_free(struct bsf_zn *z);
+const char *bsf_zn_bound(const struct bsf_zn *z, bool tls);
+/* Is this peer up; identity NULL = any? */
+bool bsf_zn_peer_up(const struct bsf_zn *z, const char *identity);
+/* fn once, in the turn in which it comes up, or never, if bsf_zn_free or cancel comes first. */
+struct bsf_zn_wait;
+enum rc bsf_zn_wait_peer(struct bsf_zn *z, const char *identity, void (*fn)(void *arg), void *arg, struct bsf_zn_wait **out) MUST_USE;
+void bsf_zn_wait_cancel(struct bsf_zn_wait *w);
+/* Members for status: peers, counts. */
+void bsf_zn_status(const struct bsf_zn *z, json_t *o);
+
+#endif

@@ -1,0 +1,403 @@
+/*
+ * zn: Bootstrapping-Info over Diameter, the BSF's end.                    TS 29.109 5.2, 6; TS 33.220 4.5.3; spec zn-zh.md
+ *
+ *	NAF                                                BSF
+ *	 | BIR: B-TID, NAF-Id, GSIDs, GBA_U aware? ------> |  may this Origin-Host ask for this FQDN and protocol?  else 5402
+ *	 |                                                 |  is the B-TID known and alive?                         else 5403
+ *	 | <--- BIA: Ks_(ext)_NAF of that NAF_ID, expiry,  |  Ks never leaves; the IMPI and USSs only as the NAF's
+ *	 |      creation, type [, Ks_int_NAF, IMPI, USS] - |  entry says
+ *
+ * Who is not allowed learns nothing about B-TIDs, so that check comes first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bsfd/core.h"
+#include "bsfd/guss.h"
+#include "bsfd/store.h"
+#include "common/clock.h"
+#include "common/diameter_peer.h"
+#include "common/kdf.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/timeguard.h"
+#include "common/turn.h"
+#include "common/zn_msg.h"
+
+#include <utlist.h>
+
+#define LISTENERS 2	/* plain, TLS */
+
+struct bsf_zn_wait {
+	struct bsf_zn_wait *prev, *next;
+	struct bsf_zn *z;
+	char identity[FQDN_MAX + 1];	/* "" = any */
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct bsf_zn {
+	struct bsf *b;
+	struct dia_node *node;
+	struct link_tls *tls;
+	struct zn_self self;
+	int plain, secure;		/* which listener is which, -1 = none */
+	struct bsf_zn_wait *waiting;
+};
+
+/* One BIR while it is judged. */
+struct zn_request {
+	struct bsf_zn *z;
+	struct zn_bir bir;
+	struct bsf_bootstrap run;
+	struct secret *ks;
+	char uss[ZN_USS_MAX];
+};
+
+/* One answer, waiting for the turn. */
+struct zn_answer {
+	struct bsf_zn *z;
+	struct dia_txn *t;
+	struct dia_buf buf;		/* used if fault.result is 0 */
+	struct dia_fault fault;
+};
+
+/* --- answers leave with the turn */
+
+static void
+release(void *arg, enum rc rc)
+{
+	struct zn_answer *a = arg;
+
+	if (rc != RC_OK)
+		dia_fault_set(&a->fault, DIA_UNABLE_TO_COMPLY, "the store could not commit");
+	if (a->fault.result != 0)
+		dia_txn_fail(a->t, &a->fault);
+	else
+		dia_answer(a->t, &a->buf);
+	dia_buf_free(&a->buf);
+	free(a);
+}
+
+/* Step 14 of scenario 1. */
+static void
+trace(const struct zn_request *q, const char *kcv, const char *result)
+{
+	char naf_id[NAF_ID_TEXT_MAX + 1];
+	struct trace_event e = { .step = 14, .from = "bsfd", .to = "nafkcd", .msg = "BIA", .btid = q->bir.btid.s, .naf_id = naf_id,
+	    .session_id = q->bir.session_id, .kcv = kcv, .result = result };
+
+	naf_id_print(&q->bir.naf_id, naf_id);
+	trace_emit(q->z->b->s.trace, &e);
+}
+
+/* --- what is answered */
+
+static enum reason
+reason_of(enum rc rc)
+{
+	return rc == RC_NOTFOUND ? REASON_ZN_BTID_UNKNOWN : rc == RC_EXPIRED ? REASON_ZN_BTID_EXPIRED : REASON_INTERNAL;
+}
+
+static enum rc
+pick_uss(struct zn_request *q, const struct bsf_naf *naf, struct zn_bia *bia)
+{
+	uint32_t gsids[ZN_GSID_MAX];
+	size_t n = bsf_policy_gsids(naf, q->bir.gsid, q->bir.n_gsid, gsids), len = 0;
+	char *all = NULL;
+	enum rc rc;
+
+	if (n == 0)
+		return RC_OK;
+	if ((rc = bsf_store_get_uss(q->z->b->s.store, &q->run.impi, &all)) != RC_OK)
+		return rc;
+	rc = bsf_guss_print(all, gsids, n, q->uss, sizeof q->uss, &len);
+	if (rc == RC_OK)
+		bia->uss = span_of(q->uss, len);
+	free(all);
+	return rc;
+}
+
+/* What a NAF that may ask gets for a live B-TID. */
+static enum rc
+fill(struct zn_request *q, const struct bsf_naf *naf, struct zn_bia *bia)
+{
+	struct span impi = span_str(q->run.impi.s);
+	enum rc rc;
+
+	bia->result = DIA_SUCCESS;
+	bia->created_s = q->run.created_s;
+	bia->expires_s = q->run.expires_s;
+	bia->gba_type = ZN_GBA_3G;
+	if (naf->impi)
+		(void)snprintf(bia->user_name, sizeof bia->user_name, "%s", q->run.impi.s);
+	if ((rc = kdf_ks_naf(q->ks, q->run.rand, impi, &q->bir.naf_id, &bia->me_key)) != RC_OK)
+		return rc;
+	if (q->run.type == BSF_GBA_U && q->bir.gba_u_aware && naf->gba_u &&
+	    (rc = kdf_ks_int_naf(q->ks, q->run.rand, impi, &q->bir.naf_id, &bia->uicc_key)) != RC_OK)
+		return rc;
+	return pick_uss(q, naf, bia);
+}
+
+/* The verdict, and bia if it is REASON_NONE. */
+static enum reason
+judge(struct zn_request *q, struct zn_bia *bia)
+{
+	struct bsf *b = q->z->b;
+	const struct bsf_naf *naf = bsf_nafs_find(b->nafs, q->bir.naf_id.fqdn);
+	enum reason why = bsf_policy_bir(naf, q->bir.origin_host, &q->bir.naf_id);
+	enum rc rc;
+
+	if (timeguard_jumped(b->s.guard))
+		return REASON_CLOCK_JUMPED;
+	if (why != REASON_NONE)
+		return why;
+	if (q->bir.btid.s[0] == '\0')
+		return REASON_ZN_BTID_UNKNOWN;
+	rc = bsf_store_get_bootstrap(b->s.store, &q->bir.btid, timeguard_now(b->s.guard), &q->run, &q->ks);
+	if (rc == RC_OK && fill(q, naf, bia) != RC_OK)
+		return REASON_INTERNAL;
+	return rc == RC_OK ? REASON_NONE : reason_of(rc);
+}
+
+static void
+put_fault(struct dia_fault *f, enum reason why)
+{
+	const struct reason_info *r = reason_get(why);
+
+	dia_fault_set(f, r->dia, "%s", r->what);
+	f->experimental = r->dia == DIA_X_NOT_AUTHORIZED || r->dia == DIA_X_TRANSACTION_IDENTIFIER_INVALID;
+}
+
+static void
+answer(struct zn_request *q, const struct dia_msg *m, struct zn_answer *a)
+{
+	struct zn_bia bia = { 0 };
+	enum reason why = judge(q, &bia);
+	char kcv[KCV_LEN + 1] = "", naf_id[NAF_ID_TEXT_MAX + 1];
+
+	if (why == REASON_NONE && (secret_kcv(bia.me_key, kcv) != RC_OK || zn_bia_print(&bia, m, &q->z->self, &a->buf) != RC_OK))
+		why = REASON_INTERNAL;
+	naf_id_print(&q->bir.naf_id, naf_id);
+	if (why != REASON_NONE) {
+		put_fault(&a->fault, why);
+		log_reason(why, "zn: origin=%s naf_id=%s btid=%s session=%s", q->bir.origin_host, naf_id, q->bir.btid.s, q->bir.session_id);
+		metric_add(q->z->b->count.zn_refusals, 1);
+	} else {
+		log_info("zn: origin=%s naf_id=%s btid=%s session=%s: key given", q->bir.origin_host, naf_id, q->bir.btid.s,
+		    q->bir.session_id);
+		metric_add(q->z->b->count.keys, 1);
+	}
+	trace(q, kcv, why == REASON_NONE ? "ok" : reason_get(why)->code);
+	zn_bia_free(&bia);
+}
+
+static void
+on_request(struct dia_txn *t, const struct dia_msg *m, void *arg)
+{
+	struct bsf_zn *z = arg;
+	struct zn_answer *a = calloc(1, sizeof *a);
+	struct zn_request *q = calloc(1, sizeof *q);
+
+	if (a == NULL || q == NULL)
+		log_fatal("zn: out of memory with a request waiting");
+	a->z = z;
+	a->t = t;
+	q->z = z;
+	if (zn_bir_parse(m, z->b->conf.zn.strict, &q->bir, &a->fault) != RC_OK) {
+		log_reason(REASON_ZN_BAD_MESSAGE, "zn: peer=%s: BIR: %s", dia_txn_peer(t), a->fault.text);
+		metric_add(z->b->count.zn_refusals, 1);
+	} else
+		answer(q, m, a);
+	secret_free(q->ks);
+	free(q);
+	turn_later(z->b->s.turn, release, a);
+}
+
+/* --- peers */
+
+static bool
+is_up(enum dia_state s)
+{
+	return s == DIA_OPEN || s == DIA_REOPEN || s == DIA_SUSPECT;
+}
+
+bool
+bsf_zn_peer_up(const struct bsf_zn *z, const char *identity)
+{
+	struct dia_peer_info info[DIA_PEERS_MAX];
+	size_t n = z->node == NULL ? 0 : dia_node_peers(z->node, info, DIA_PEERS_MAX);
+
+	for (size_t i = 0; i < n && i < DIA_PEERS_MAX; i++)
+		if (is_up(info[i].state) && (identity == NULL || strcmp(info[i].host, identity) == 0))
+			return true;
+	return false;
+}
+
+enum rc
+bsf_zn_wait_peer(struct bsf_zn *z, const char *identity, void (*fn)(void *arg), void *arg, struct bsf_zn_wait **out)
+{
+	struct bsf_zn_wait *w = calloc(1, sizeof *w);
+
+	if (w == NULL)
+		return RC_NOMEM;
+	w->z = z;
+	w->fn = fn;
+	w->arg = arg;
+	if (identity != NULL && !span_to_str(span_str(identity), w->identity, sizeof w->identity)) {
+		free(w);
+		return RC_RANGE;
+	}
+	DL_APPEND(z->waiting, w);
+	*out = w;
+	return RC_OK;
+}
+
+void
+bsf_zn_wait_cancel(struct bsf_zn_wait *w)
+{
+	if (w == NULL)
+		return;
+	DL_DELETE(w->z->waiting, w);
+	free(w);
+}
+
+static void
+on_peer(const char *host, bool up, void *arg)
+{
+	struct bsf_zn *z = arg;
+	struct bsf_zn_wait *w, *next;
+
+	log_info("zn: peer=%s is %s", host, up ? "up" : "down");
+	if (!up)
+		return;
+	DL_FOREACH_SAFE(z->waiting, w, next) {
+		void (*fn)(void *) = w->fn;
+		void *fn_arg = w->arg;
+
+		if (w->identity[0] != '\0' && strcmp(w->identity, host) != 0)
+			continue;
+		bsf_zn_wait_cancel(w);
+		fn(fn_arg);
+	}
+}
+
+static void
+count_members(const struct bsf_zn *z, json_t *o)
+{
+	struct dia_counts c;
+	json_t *n;
+
+	dia_node_counts(z->node, &c);
+	n = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)c.requests_in, "answers", (json_int_t)c.answers_out,
+	    "errors", (json_int_t)c.errors_out, "duplicates", (json_int_t)c.duplicates, "malformed", (json_int_t)c.malformed,
+	    "refused_peers", (json_int_t)c.refused_peers);
+	(void)json_object_set_new(o, "zn_counts", n);
+}
+
+void
+bsf_zn_status(const struct bsf_zn *z, json_t *o)
+{
+	struct dia_peer_info info[DIA_PEERS_MAX];
+	size_t n = dia_node_peers(z->node, info, DIA_PEERS_MAX);
+	json_t *peers = json_array();
+
+	for (size_t i = 0; i < n && i < DIA_PEERS_MAX; i++)
+		(void)json_array_append_new(peers, json_pack("{s:s, s:s, s:s, s:s, s:b, s:I}", "peer", info[i].host,
+		    "realm", info[i].realm, "state", dia_state_name(info[i].state), "address", info[i].address,
+		    "tls", (int)info[i].tls, "requests", (json_int_t)info[i].requests_in));
+	(void)json_object_set_new(o, "peers", peers);
+	count_members(z, o);
+}
+
+/* --- life */
+
+static enum rc
+make_node(struct bsf_zn *z)
+{
+	const struct bsf *b = z->b;
+	struct dia_listen_conf listen[LISTENERS] = { 0 };
+	struct dia_peer_conf *peers = calloc(b->conf.zn.n_peers + 1, sizeof *peers);
+	struct dia_seams seams = { .clock = b->s.clock, .rnd = b->s.rnd, .net = b->s.net };
+	struct dia_node_cb cb = { .on_request = on_request, .on_peer = on_peer };
+	struct dia_conf conf = { .host = z->self.host, .realm = z->self.realm, .product = "kslocal-bsfd", .peers = peers,
+	    .n_peers = b->conf.zn.n_peers, .listen = listen, .watchdog_ms = b->conf.zn.watchdog_s * 1000 };
+	char plain[128], secure[128];
+	enum rc rc;
+
+	if (peers == NULL)
+		return RC_NOMEM;
+	for (size_t i = 0; i < b->conf.zn.n_peers; i++)
+		peers[i] = (struct dia_peer_conf){ .host = b->conf.zn.peers[i].identity, .realm = b->conf.zn.peers[i].realm,
+		    .relay = b->conf.zn.peers[i].relay, .insecure = b->conf.zn.insecure };
+	if (b->conf.zn.listen != NULL) {
+		(void)snprintf(plain, sizeof plain, "tcp:%s", b->conf.zn.listen);
+		z->plain = (int)conf.n_listen;
+		listen[conf.n_listen++] = (struct dia_listen_conf){ .address = plain, .insecure = b->conf.zn.insecure };
+	}
+	if (b->conf.zn.listen_tls != NULL) {
+		(void)snprintf(secure, sizeof secure, "tcp:%s", b->conf.zn.listen_tls);
+		z->secure = (int)conf.n_listen;
+		listen[conf.n_listen++] = (struct dia_listen_conf){ .address = secure, .tls = z->tls };
+	}
+	conf.origin_state_id = (uint32_t)clock_now_s(b->s.clock);
+	rc = dia_node_new(&seams, &conf, &cb, z, &z->node);
+	free(peers);
+	return rc;
+}
+
+enum rc
+bsf_zn_new(struct bsf *b, struct bsf_zn **out)
+{
+	struct bsf_zn *z = calloc(1, sizeof *z);
+	enum rc rc = RC_OK;
+
+	if (z == NULL)
+		return RC_NOMEM;
+	z->b = b;
+	z->self = (struct zn_self){ b->conf.zn.host, b->conf.zn.realm };
+	z->plain = z->secure = -1;
+	if (b->conf.zn.listen_tls != NULL)
+		rc = link_tls_new(b->conf.zn.cert, b->conf.zn.key, b->conf.zn.ca, b->s.clock, &z->tls);
+	if (rc == RC_OK)
+		rc = make_node(z);
+	if (rc != RC_OK) {
+		bsf_zn_free(z);
+		return rc;
+	}
+	*out = z;
+	return RC_OK;
+}
+
+enum rc
+bsf_zn_start(struct bsf_zn *z)
+{
+	return dia_node_start(z->node);
+}
+
+void
+bsf_zn_stop(struct bsf_zn *z, void (*done)(void *arg), void *arg)
+{
+	dia_node_stop(z->node, done, arg);
+}
+
+void
+bsf_zn_free(struct bsf_zn *z)
+{
+	if (z == NULL)
+		return;
+	while (z->waiting != NULL)
+		bsf_zn_wait_cancel(z->waiting);
+	dia_node_free(z->node);
+	link_tls_free(z->tls);
+	free(z);
+}
+
+const char *
+bsf_zn_bound(const struct bsf_zn *z, bool tls)
+{
+	int i = tls ? z->secure : z->plain;
+
+	return i < 0 ? NULL : dia_node_address(z->node, (size_t)i);
+}
