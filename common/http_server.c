@@ -31,8 +31,9 @@ split_address(const char *text, char *host, size_t cap, const char **port)
 {
 	const char *colon = strrchr(text, ':');
 	size_t n = colon == NULL ? 0 : (size_t)(colon - text);
+	uint64_t v;
 
-	if (colon == NULL || colon[1] == '\0')
+	if (colon == NULL || !span_decimal(span_str(colon + 1), 65535, &v))
 		return false;
 	if (n >= 2 && text[0] == '[' && text[n - 1] == ']') {
 		text++;
