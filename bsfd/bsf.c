@@ -108,6 +108,7 @@ void
 bsf_stop(struct bsf *b, void (*done)(void *arg), void *arg)
 {
 	b->stopping = true;	/* Ub's answers wait for the turn only, which ends before done can come */
+	bsf_ops_stop(b);
 	bsf_zn_stop(b->zn, done, arg);
 }
 
@@ -116,6 +117,7 @@ bsf_free(struct bsf *b)
 {
 	if (b == NULL)
 		return;
+	bsf_ops_free(b);
 	purge_free(b->purge);
 	bsf_zn_free(b->zn);
 	bsf_nafs_free(b->nafs);

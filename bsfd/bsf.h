@@ -111,7 +111,7 @@ enum reason bsf_naf_add(struct bsf *b, const json_t *o, json_t **out, char text[
 
 /*
  * Control operations, core = the bsf; ksctl's words in front:
- *   subscriber add FILE|-   subscriber-add    {"subscriber":{…}}  → {"impi","btids":0}      (nested: it may have a member "op")
+ *   subscriber add FILE|-   subscriber-add    {"subscriber":{…}}  → {"impi"}                (nested: it may have a member "op")
  *   subscriber list         subscriber-list   {}                  → {"subscribers":[{"impi","imsi","iccid","amf","sqn","gba_u","ks_lifetime"}]}
  *   subscriber delete IMPI  subscriber-delete {"impi"}            → {}
  *   bootstrap list          bootstrap-list    {}                  → {"bootstraps":[{"btid","impi","type","created","expires"}]}

@@ -11,6 +11,7 @@
 #include "common/trace.h"
 
 struct bsf_nafs;
+struct bsf_waiter;
 struct bsf_zn;
 struct metric;
 struct purge;
@@ -23,6 +24,7 @@ struct bsf {
 	struct bsf_nafs *nafs;
 	struct bsf_zn *zn;
 	struct purge *purge;
+	struct bsf_waiter *waiters;
 	bool stopping;
 	struct {
 		struct metric *challenges, *bootstraps, *resyncs, *ub_refusals;	/* Ub */
@@ -39,6 +41,14 @@ const struct bsf_naf *bsf_nafs_find(const struct bsf_nafs *n, const char *fqdn);
 enum rc bsf_nafs_reload(struct bsf_nafs *n, struct store *st) MUST_USE;
 /* {"fqdn", …} each, sorted. */
 enum rc bsf_nafs_list(const struct bsf_nafs *n, json_t *out) MUST_USE;
+
+/* --- ops.c: who waits for a peer is told that we stop; or is forgotten */
+void bsf_ops_stop(struct bsf *b);
+void bsf_ops_free(struct bsf *b);
+
+/* --- subscriber.c, beside what bsf.h has of it. RC_NOTFOUND; RC_IO. */
+enum rc bsf_subscriber_delete(struct bsf *b, const struct impi *impi) MUST_USE;
+enum rc bsf_naf_delete(struct bsf *b, const char *fqdn) MUST_USE;
 
 /* --- zn.c */
 enum rc bsf_zn_new(struct bsf *b, struct bsf_zn **out) MUST_USE;
