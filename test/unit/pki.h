@@ -5,7 +5,6 @@
 #ifndef TEST_UNIT_PKI_H
 #define TEST_UNIT_PKI_H
 
-#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -18,10 +17,12 @@
 
 #include "test/unit/unit.h"
 
+#define PKI_PATH_MAX 512
+
 struct pki_cert {
 	X509 *crt;
 	EVP_PKEY *key;
-	char crt_file[PATH_MAX], key_file[PATH_MAX];
+	char crt_file[PKI_PATH_MAX], key_file[PKI_PATH_MAX];
 };
 struct pki_spec {
 	const char *cn;
@@ -35,7 +36,7 @@ struct pki_spec {
 static inline const char *
 pki_dir(void)
 {
-	static char dir[PATH_MAX];
+	static char dir[256];
 
 	if (dir[0] == '\0') {
 		const char *tmp = getenv("TMPDIR");
@@ -49,7 +50,7 @@ pki_dir(void)
 static inline void
 pki_remove_dir(void)
 {
-	char cmd[PATH_MAX + 16];
+	char cmd[PKI_PATH_MAX];
 
 	snprintf(cmd, sizeof cmd, "rm -rf '%s'", pki_dir());
 	ck_assert(system(cmd) == 0);
