@@ -18,6 +18,7 @@
 #include "common/device_id.h"
 #include "common/naf_id.h"
 #include "common/rc.h"
+#include "mtd/usim.h"
 
 struct clock;
 struct ctl_op;
@@ -79,6 +80,7 @@ struct mt_ub_conf {
 struct mt_conf {
 	struct mt_local_conf locals[MT_LOCALS_MAX];
 	size_t n_locals;
+	struct mt_usim_conf usim;
 	struct mt_ub_conf ub;
 	struct naf_id nafs[MT_NAFS_MAX];	/* best first */
 	size_t n_nafs;

@@ -25,7 +25,7 @@
 #include "common/rnd.h"
 #include "common/secret.h"
 
-#define MT_AID_MAX 32		/* hex digits */
+#define MT_AID_TEXT_MAX 32	/* hex digits */
 #define MT_LINK_MAX 95		/* characters of a link's name, and of a connection's */
 
 struct store;
@@ -33,7 +33,7 @@ struct store;
 /* A UICC application: whose Ks it is. */
 struct mt_app {
 	struct iccid iccid;
-	char aid[MT_AID_MAX + 1];
+	char aid[MT_AID_TEXT_MAX + 1];
 };
 
 /* MT_ID, made at first use. */

@@ -266,7 +266,10 @@ on_challenge(struct mt_ub *u, const struct http_reply *r)
 	}
 	u->result.challenged = true;
 	ub_enter(u, UB_CARD);
-	u->env.card.authenticate(u->env.card.ctx, u->rand, u->autn, on_card, u);
+	if (u->env.card.authenticate(u->env.card.ctx, u->rand, u->autn, on_card, u) != RC_OK) {
+		ub_enter(u, UB_INITIAL);
+		ub_end(u, REASON_UICC_FAILED, "no card to ask");
+	}
 }
 
 /* A 401 to our response: only with stale=true is it a new try's (RFC 2617 3.2.1), once. */

@@ -39,9 +39,9 @@ struct mt_auth {
 	const char *detail;			/* FAILED: for the log; may be NULL */
 };
 typedef void mt_auth_fn(void *arg, const struct mt_auth *a);
-/* The card as Ub sees it. fn runs once, later, unless cancelled. */
+/* The card as Ub sees it. fn runs once, later, unless cancelled. RC_STATE (no card in), RC_NOMEM: it will not run. */
 struct mt_ub_card {
-	void (*authenticate)(void *ctx, const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn[static AKA_AUTN_LEN],
+	enum rc (*authenticate)(void *ctx, const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn[static AKA_AUTN_LEN],
 	    mt_auth_fn *fn, void *arg);
 	void (*cancel)(void *ctx);
 	void *ctx;

@@ -1,0 +1,78 @@
+/*
+ * mt_gba: the procedure at the MT: which Ks serves, one Ub run at a time, Ks_(ext)_NAF and Ks_local_MT.
+ *                                                            seed 7.5, 7.6, 8.3; TS 33.220 4.5.2; RULES K2–K8
+ *
+ *	derive ─▶ policy: newest Ks │ join the run │ pay and start one
+ *	              └─▶ Ks_(ext)_NAF (kept) ─▶ Ks_local_MT ─▶ store ─▶ answer
+ *
+ * No copy of a key lives here: the store is asked each time, inside the turn. Results are told by callbacks, perhaps inside
+ * the call; who passes them to a wire hands that to turn_later().
+ */
+#ifndef MTD_GBA_H
+#define MTD_GBA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/localif.h"
+#include "common/reason.h"
+#include "mtd/mt.h"
+#include "mtd/run.h"
+#include "mtd/sim.h"
+#include "mtd/store.h"
+
+struct mt_gba;
+
+/* Seams and conf are borrowed. Caller frees, with the turn drained. RC_NOMEM, RC_IO. */
+enum rc mt_gba_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt_gba **out) MUST_USE;
+/* What waits is answered by nobody. NULL is fine. */
+void mt_gba_free(struct mt_gba *g);
+void mt_gba_start(struct mt_gba *g);
+/* Takes nothing new; done once nobody waits any more, perhaps inside this call. */
+void mt_gba_stop(struct mt_gba *g, void (*done)(void *arg), void *arg);
+
+/*
+ * Everything that depends on the card goes through this gate: fn runs at once when it is known which card is in, or that none
+ * is; else when it has been read.
+ */
+void mt_gba_when_settled(struct mt_gba *g, void (*fn)(void *arg), mt_progress_fn *progress, void *arg);
+
+/* info (L1/L2): the valid B-TID (K7), for a Device_ID that is admitted (K11); "" = none. RC_IO and the like. */
+enum rc mt_gba_info(struct mt_gba *g, const struct localif_info *ask, struct btid *out) MUST_USE;
+
+/* derive (L3/L4) */
+struct mt_derive {
+	struct localif_derive ask;
+	struct mt_origin from;
+	bool asked_info;		/* on this connection before, and … */
+	struct btid shown;		/* … this is what its last info showed (K8) */
+};
+struct mt_derived {
+	struct btid btid;
+	char challenge[CHALLENGE_LEN + 1];
+};
+/* derived is NULL unless o->why is REASON_NONE. */
+typedef void mt_gba_derived_fn(void *arg, const struct mt_outcome *o, const struct mt_derived *derived);
+void mt_gba_derive(struct mt_gba *g, const struct mt_derive *d, mt_gba_derived_fn *fn, mt_progress_fn *progress, void *arg);
+
+/*
+ * complete (L5): confirms the key when the proof is right. proof "" = a foreign peer, nothing is confirmed (K3); out "" then.
+ * REASON_NONE, _LOCAL_UNKNOWN_KEY, _LOCAL_KEY_MISMATCH, the card's, _INTERNAL.
+ */
+enum reason mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[static PROOF_LEN + 1]);
+
+/* A run now, asked by the operator: joins one under way, and no bucket pays. ks NULL unless done. */
+typedef void mt_gba_booted_fn(void *arg, const struct mt_outcome *o, const struct mt_ks *ks);
+void mt_gba_bootstrap(struct mt_gba *g, mt_gba_booted_fn *fn, mt_progress_fn *progress, void *arg);
+
+/* K5: this connection has ended. */
+void mt_gba_conn_ended(struct mt_gba *g, const struct mt_origin *from);
+
+/* For status, key-list, tests; borrowed. */
+const struct mt_sim *mt_gba_sim(const struct mt_gba *g);
+/* RC_NOTFOUND, RC_EXPIRED. Caller mt_ks_clear()s. */
+enum rc mt_gba_ks(struct mt_gba *g, struct mt_ks *out) MUST_USE;
+bool mt_gba_bsf(const struct mt_gba *g, char out[static FQDN_MAX + 1]);
+const struct mt_counts *mt_gba_counts(const struct mt_gba *g);
+
+#endif
