@@ -46,7 +46,7 @@ struct turn;
 struct mt_local_conf {
 	char name[32];			/* names the link in logs, buckets and rows */
 	char listen[160];		/* as link.h; port 0 = any */
-	const struct link_tls *tls;	/* NULL = plain; must outlive the core */
+	struct link_tls *tls;		/* NULL = plain; must outlive the core */
 	bool insecure;			/* K11: plain beyond loopback is meant */
 	mode_t unix_mode;		/* 0 = 0600 */
 	size_t links_max;		/* 0 = 256 */

@@ -1,0 +1,352 @@
+/* The operations of the local interface, and how their answers leave. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/trace.h"
+#include "common/turn.h"
+#include "mtd/local_impl.h"
+
+/* A request under way. The conversation it came on may end before it does. */
+struct op {
+	struct mt_local *l;
+	struct rpc_req *q;
+	struct mt_origin from;
+	union {
+		struct localif_info info;
+		struct mt_derive derive;
+		struct localif_complete complete;
+	} m;
+};
+
+/* --- answers leave with the turn */
+
+struct answer {
+	struct rpc_req *q;
+	struct mt_outcome o;
+	char detail[160];
+	json_t *body;
+};
+
+static void
+send_answer(void *arg, enum rc rc)
+{
+	struct answer *a = arg;
+
+	if (rc != RC_OK) {
+		json_decref(a->body);
+		rpc_fail(a->q, REASON_NOT_DURABLE, 1, NULL);
+	} else if (a->o.why == REASON_NONE) {
+		rpc_ok(a->q, a->body);
+	} else if (a->detail[0] != '\0') {
+		rpc_fail(a->q, a->o.why, a->o.retry_after_s, "%s: %s", reason_get(a->o.why)->what, a->detail);
+	} else {
+		rpc_fail(a->q, a->o.why, a->o.retry_after_s, NULL);
+	}
+	free(a);
+}
+
+/* Steals body, which is NULL unless done. Memory out ends the process: somebody waits for this. */
+static void
+answer(struct mt_local *l, struct rpc_req *q, const struct mt_outcome *o, json_t *body)
+{
+	struct answer *a = calloc(1, sizeof *a);
+
+	if (a == NULL)
+		log_fatal("local: out of memory");
+	a->q = q;
+	a->o = *o;
+	(void)snprintf(a->detail, sizeof a->detail, "%s", o->detail);
+	a->o.detail = NULL;
+	a->body = body;
+	turn_later(l->s->turn, send_answer, a);
+}
+
+static void
+answer_ok(struct mt_local *l, struct rpc_req *q, json_t *body)
+{
+	struct mt_outcome o = { body != NULL ? REASON_NONE : REASON_INTERNAL, 0, "" };
+
+	answer(l, q, &o, body);
+}
+
+static void
+answer_why(struct mt_local *l, struct rpc_req *q, enum reason why, const char *detail)
+{
+	struct mt_outcome o = { why, 0, detail };
+
+	answer(l, q, &o, NULL);
+}
+
+struct word {
+	struct rpc_req *q;
+	const char *word;
+	int64_t wait_s;
+};
+
+static void
+send_word(void *arg, enum rc rc)
+{
+	struct word *w = arg;
+
+	(void)rc;	/* it tells of nothing that was stored */
+	rpc_progress(w->q, w->word, w->wait_s);
+	free(w);
+}
+
+/* Before the answer in the same outbox, so q is valid still. */
+static void
+on_progress(void *arg, const char *word, int64_t wait_s)
+{
+	const struct op *op = arg;
+	struct word *w = malloc(sizeof *w);
+
+	if (w == NULL)
+		return;
+	*w = (struct word){ op->q, word, wait_s };
+	turn_later(op->l->s->turn, send_word, w);
+}
+
+/* --- operations */
+
+static struct mt_session *
+session_of(struct mt_local *l, struct rpc_req *q)
+{
+	struct rpc *r = rpc_req_rpc(q);
+	struct mt_session *s;
+
+	LIST_FOREACH(s, &l->sessions, all) {
+		if (r != NULL && s->rpc == r)
+			return s;
+	}
+	return NULL;
+}
+
+static void
+trace_answer(struct mt_local *l, const char *run, const char *device_id, int scenario, int step, const char *from, const char *to,
+    const char *msg, const char *btid, const char *naf_id, const char *result)
+{
+	struct trace_event e = {
+		.run = run, .scenario = scenario, .step = step, .from = from, .to = to, .msg = msg, .btid = btid, .naf_id = naf_id,
+		.device_id = device_id, .result = result
+	};
+
+	trace_emit(l->s->trace, &e);
+}
+
+static void
+do_hello(struct mt_session *s, struct rpc_req *q, json_t *body)
+{
+	struct localif_hello m, mine = { .version = LOCALIF_VERSION, .role = LOCALIF_ROLE_MT, .mt_id = s->l->id };
+	const char *bad = "";
+
+	if (localif_hello_parse(body, &m, &bad) != RC_OK) {
+		answer_why(s->l, q, REASON_LOCAL_BAD_MESSAGE, bad);
+		return;
+	}
+	if (m.role == LOCALIF_ROLE_MT) {
+		answer_why(s->l, q, REASON_LOCAL_BAD_MESSAGE, "role: two MTs cannot talk");
+		return;
+	}
+	if (m.version != LOCALIF_VERSION) {
+		answer_why(s->l, q, REASON_LOCAL_UNSUPPORTED, "version: 1 is what there is");
+		return;
+	}
+	answer_ok(s->l, q, localif_hello_print(&mine));
+}
+
+/* seed 8.3.1 steps 3 and 4, 8.3.2 steps 3 and 4 */
+static void
+run_info(void *arg)
+{
+	struct op *op = arg;
+	struct mt_local *l = op->l;
+	const struct localif_info *m = &op->m.info;
+	struct localif_info_ok told = { .n_naf_ids = l->conf->n_nafs };
+	struct mt_session *s = session_of(l, op->q);
+	int scenario;
+
+	if (mt_gba_info(l->g, m, &told.btid) != RC_OK) {
+		answer_why(l, op->q, REASON_INTERNAL, "");
+		free(op);
+		return;
+	}
+	memcpy(told.naf_ids, l->conf->nafs, sizeof told.naf_ids);
+	if (s != NULL) {
+		s->asked_info = true;
+		s->shown = told.btid;
+	}
+	scenario = told.btid.s[0] != '\0' ? 2 : 1;
+	trace_answer(l, m->run.s, m->device_id.s, scenario, 3, "mtd", "mtd", "valid Ks?", told.btid.s, "", scenario == 2 ? "yes" : "no");
+	trace_answer(l, m->run.s, m->device_id.s, scenario, 4, "mtd", "extdevd", "info answer", told.btid.s, "", "ok");
+	answer_ok(l, op->q, localif_info_ok_print(&told));
+	free(op);
+}
+
+/* seed 8.3.1 step 10, 8.3.2 step 8 */
+static void
+on_derived(void *arg, const struct mt_outcome *o, const struct mt_derived *d)
+{
+	struct op *op = arg;
+	struct mt_local *l = op->l;
+	const struct localif_derive *ask = &op->m.derive.ask;
+	struct localif_derive_ok told = { .naf_id = ask->naf_id };
+	char naf[NAF_ID_TEXT_MAX + 1];
+	bool optimised = ask->btid.s[0] != '\0';
+
+	naf_id_print(&ask->naf_id, naf);
+	trace_answer(l, ask->run.s, ask->device_id.s, optimised ? 2 : 1, optimised ? 8 : 10, "mtd", "extdevd", "derive answer",
+	    d != NULL ? d->btid.s : "", naf, d != NULL ? "ok" : reason_get(o->why)->code);
+	if (d == NULL) {
+		answer(l, op->q, o, NULL);
+		free(op);
+		return;
+	}
+	told.btid = d->btid;
+	(void)snprintf(told.challenge, sizeof told.challenge, "%s", d->challenge);
+	answer_ok(l, op->q, localif_derive_ok_print(&told));
+	free(op);
+}
+
+static void
+run_derive(void *arg)
+{
+	struct op *op = arg;
+	const struct mt_session *s = session_of(op->l, op->q);
+
+	op->m.derive.from = op->from;
+	if (s != NULL) {
+		op->m.derive.asked_info = s->asked_info;
+		op->m.derive.shown = s->shown;
+	}
+	mt_gba_derive(op->l->g, &op->m.derive, on_derived, on_progress, op);
+}
+
+static void
+run_complete(void *arg)
+{
+	struct op *op = arg;
+	struct localif_complete_ok told = { .proof = "" };
+	enum reason why = mt_gba_complete(op->l->g, &op->m.complete, told.proof);
+
+	if (why == REASON_NONE) {
+		answer_ok(op->l, op->q, localif_complete_ok_print(&told));
+	} else {
+		log_reason(why, "local: link=%s device_id=%s btid=%s: complete", op->from.link, op->m.complete.triple.device_id.s,
+		    op->m.complete.triple.btid.s);
+		answer_why(op->l, op->q, why, "");
+	}
+	free(op);
+}
+
+/* A request that a struct was read from; NULL when memory is out, and answered. */
+static struct op *
+op_new(struct mt_session *s, struct rpc_req *q)
+{
+	struct op *op = calloc(1, sizeof *op);
+
+	if (op == NULL) {
+		answer_why(s->l, q, REASON_INTERNAL, "");
+		return NULL;
+	}
+	op->l = s->l;
+	op->q = q;
+	op->from = s->from;
+	return op;
+}
+
+static void
+refuse_form(struct mt_session *s, struct rpc_req *q, struct op *op, const char *bad)
+{
+	free(op);
+	log_reason(REASON_LOCAL_BAD_MESSAGE, "local: link=%s: %s", s->from.link, bad);
+	answer_why(s->l, q, REASON_LOCAL_BAD_MESSAGE, bad);
+}
+
+static void
+do_info(struct mt_session *s, struct rpc_req *q, json_t *body)
+{
+	struct op *op = op_new(s, q);
+	const char *bad = "";
+
+	if (op == NULL)
+		return;
+	if (localif_info_parse(body, &op->m.info, &bad) != RC_OK) {
+		refuse_form(s, q, op, bad);
+		return;
+	}
+	s->device_id = op->m.info.device_id;
+	mt_gba_when_settled(s->l->g, run_info, on_progress, op);
+}
+
+static void
+do_derive(struct mt_session *s, struct rpc_req *q, json_t *body)
+{
+	struct op *op = op_new(s, q);
+	const char *bad = "";
+
+	if (op == NULL)
+		return;
+	if (localif_derive_parse(body, &op->m.derive.ask, &bad) != RC_OK) {
+		refuse_form(s, q, op, bad);
+		return;
+	}
+	s->device_id = op->m.derive.ask.device_id;
+	mt_gba_when_settled(s->l->g, run_derive, on_progress, op);
+}
+
+static void
+do_complete(struct mt_session *s, struct rpc_req *q, json_t *body)
+{
+	struct op *op = op_new(s, q);
+	const char *bad = "";
+
+	if (op == NULL)
+		return;
+	if (localif_complete_parse(body, &op->m.complete, &bad) != RC_OK) {
+		refuse_form(s, q, op, bad);
+		return;
+	}
+	mt_gba_when_settled(s->l->g, run_complete, on_progress, op);
+}
+
+/* K5: only on a link that is secured with the newer key; there is none such yet. */
+static void
+do_forget(struct mt_session *s, struct rpc_req *q, json_t *body)
+{
+	struct triple t;
+	const char *bad = "";
+
+	if (localif_triple_parse(body, &t, &bad) != RC_OK) {
+		refuse_form(s, q, NULL, bad);
+		return;
+	}
+	log_reason(REASON_MT_FORGET_PLAIN, "local: link=%s device_id=%s", s->from.link, t.device_id.s);
+	answer_why(s->l, q, REASON_MT_FORGET_PLAIN, "");
+}
+
+void
+mt_local_on_request(struct rpc_req *q, const char *name, json_t *body, void *session)
+{
+	static const struct {
+		const char *name;
+		void (*fn)(struct mt_session *s, struct rpc_req *q, json_t *body);
+	} ops[] = {
+		{ LOCALIF_HELLO, do_hello }, { LOCALIF_INFO, do_info }, { LOCALIF_DERIVE, do_derive },
+		{ LOCALIF_COMPLETE, do_complete }, { LOCALIF_FORGET, do_forget },
+	};
+	struct mt_session *s = session;
+
+	if (s->l->stopping) {
+		answer_why(s->l, q, REASON_STOPPING, "");
+		return;
+	}
+	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+		if (strcmp(ops[i].name, name) == 0) {
+			ops[i].fn(s, q, body);
+			return;
+		}
+	}
+	answer_why(s->l, q, REASON_LOCAL_UNSUPPORTED, "");
+}

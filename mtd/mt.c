@@ -1,0 +1,81 @@
+#include "mtd/mt.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "mtd/gba.h"
+#include "mtd/local.h"
+#include "mtd/mt_impl.h"
+#include "mtd/policy.h"
+#include "mtd/store.h"
+
+enum rc
+mt_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt **out)
+{
+	struct mt *m = calloc(1, sizeof *m);
+	enum rc rc = RC_NOMEM;
+
+	if (m == NULL)
+		return RC_NOMEM;
+	m->seams = *s;
+	m->conf = *conf;
+	mt_policy_defaults(&m->conf);
+	if ((rc = mt_store_mt_id(s->store, s->rnd, &m->id)) != RC_OK)
+		goto out;
+	if ((rc = mt_gba_new(&m->seams, &m->conf, &m->gba)) != RC_OK)
+		goto out;
+	if ((rc = mt_local_new(&m->seams, &m->conf, m->gba, &m->id, &m->local)) != RC_OK)
+		goto out;
+	*out = m;
+	m = NULL;
+out:
+	mt_free(m);
+	return rc;
+}
+
+void
+mt_free(struct mt *m)
+{
+	if (m == NULL)
+		return;
+	mt_local_free(m->local);
+	mt_gba_free(m->gba);
+	OPENSSL_cleanse(&m->conf.usim, sizeof m->conf.usim);	/* the PIN */
+	free(m);
+}
+
+enum rc
+mt_start(struct mt *m)
+{
+	enum rc rc;
+
+	if ((rc = mt_local_start(m->local)) != RC_OK)
+		return rc;
+	mt_gba_start(m->gba);
+	return RC_OK;
+}
+
+static void
+on_gba_stopped(void *arg)
+{
+	struct mt *m = arg;
+
+	mt_local_stop(m->local, m->stopped, m->stopped_arg);
+}
+
+void
+mt_stop(struct mt *m, void (*done)(void *arg), void *arg)
+{
+	m->stopped = done;
+	m->stopped_arg = arg;
+	mt_local_deaf(m->local);
+	mt_gba_stop(m->gba, on_gba_stopped, m);
+}
+
+void
+mt_get_counts(const struct mt *m, struct mt_counts *out)
+{
+	*out = *mt_gba_counts(m->gba);
+}

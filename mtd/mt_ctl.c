@@ -1,0 +1,230 @@
+/* What the control socket shows and asks of the MT. Keys appear as check values. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/ctl.h"
+#include "common/localif.h"
+#include "common/timeguard.h"
+#include "common/turn.h"
+#include "mtd/gba.h"
+#include "mtd/local.h"
+#include "mtd/mt.h"
+#include "mtd/mt_impl.h"
+#include "mtd/store.h"
+
+static json_t *
+utc(int64_t t)
+{
+	char text[UTC_TEXT_LEN + 1];
+
+	clock_print_utc(t, text);
+	return json_string(text);
+}
+
+/* --- key-list */
+
+struct key_list {
+	json_t *keys;
+	bool failed;
+};
+
+static void
+add_key(void *arg, const struct mt_key *k)
+{
+	struct key_list *list = arg;
+	char naf[NAF_ID_TEXT_MAX + 1], kcv[KCV_LEN + 1];
+
+	if (secret_kcv(k->ks_local_mt, kcv) != RC_OK) {
+		list->failed = true;
+		return;
+	}
+	naf_id_print(&k->triple.naf_id, naf);
+	(void)json_array_append_new(list->keys, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "icc_id", k->iccid.s,
+	    "btid", k->triple.btid.s, "naf_id", naf, "device_id", k->triple.device_id.s, "kcv", kcv, "expires", utc(k->expires),
+	    "state", k->state == MT_KEY_CONFIRMED ? "confirmed" : "derived"));
+}
+
+static void
+on_key_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
+{
+	struct mt *m = core;
+	struct key_list list = { json_array(), false };
+	struct iccid iccid;
+	enum rc rc = mt_store_last_card(m->seams.store, &iccid);
+
+	(void)body;
+	if (rc == RC_OK)
+		rc = mt_store_each_key(m->seams.store, &iccid, timeguard_now(m->seams.guard), add_key, &list);
+	if ((rc != RC_OK && rc != RC_NOTFOUND) || list.failed) {
+		json_decref(list.keys);
+		ctl_fail(c, q, REASON_INTERNAL, NULL);
+		return;
+	}
+	ctl_ok(c, q, json_pack("{s:o}", "keys", list.keys));
+}
+
+/* --- bootstrap */
+
+struct boot {
+	struct mt *m;
+	struct ctl *c;
+	struct rpc_req *q;
+};
+
+static void
+on_booted(void *arg, const struct mt_outcome *o, const struct mt_ks *ks)
+{
+	struct boot *b = arg;
+
+	if (ks != NULL)
+		ctl_ok(b->c, b->q, json_pack("{s:s, s:o, s:o}", "btid", ks->btid.s, "created", utc(ks->created), "expires", utc(ks->expires)));
+	else if (o->detail[0] != '\0')
+		ctl_fail(b->c, b->q, o->why, "%s: %s", reason_get(o->why)->what, o->detail);
+	else
+		ctl_fail(b->c, b->q, o->why, NULL);
+	free(b);
+}
+
+struct boot_word {
+	struct rpc_req *q;
+	const char *word;
+	int64_t wait_s;
+};
+
+static void
+send_word(void *arg, enum rc rc)
+{
+	struct boot_word *w = arg;
+
+	(void)rc;
+	rpc_progress(w->q, w->word, w->wait_s);
+	free(w);
+}
+
+static void
+on_boot_progress(void *arg, const char *word, int64_t wait_s)
+{
+	const struct boot *b = arg;
+	struct boot_word *w = malloc(sizeof *w);
+
+	if (w == NULL)
+		return;
+	*w = (struct boot_word){ b->q, word, wait_s };
+	turn_later(b->m->seams.turn, send_word, w);
+}
+
+static void
+run_bootstrap(void *arg)
+{
+	struct boot *b = arg;
+
+	mt_gba_bootstrap(b->m->gba, on_booted, on_boot_progress, b);
+}
+
+static void
+on_bootstrap(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
+{
+	struct mt *m = core;
+	struct boot *b = malloc(sizeof *b);
+
+	(void)body;
+	if (b == NULL) {
+		ctl_fail(c, q, REASON_INTERNAL, NULL);
+		return;
+	}
+	*b = (struct boot){ m, c, q };
+	mt_gba_when_settled(m->gba, run_bootstrap, on_boot_progress, b);
+}
+
+const struct ctl_op *
+mt_ctl_ops(void)
+{
+	static const struct ctl_op ops[] = {
+		{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
+		{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now" },
+		{ NULL, NULL, NULL }
+	};
+
+	return ops;
+}
+
+/* --- hooks */
+
+void
+mt_health(void *core, json_t *problems)
+{
+	struct mt *m = core;
+	const struct mt_sim *sim = mt_gba_sim(m->gba);
+
+	if (mt_sim_state(sim) == MT_SIM_NONE)
+		(void)json_array_append_new(problems, json_sprintf("no usable card: %s", reason_get(mt_sim_why(sim))->what));
+	mt_local_health(m->local, problems);
+}
+
+static json_t *
+card_status(const struct mt_sim *sim)
+{
+	static const char *const name[] = { "none", "reading", "ready" };
+	const struct mt_usim_info *info = mt_sim_info(sim);
+	const struct mt_app *app = mt_sim_app(sim);
+	json_t *o = json_pack("{s:s}", "state", name[mt_sim_state(sim)]);
+
+	if (info == NULL) {
+		(void)json_object_set_new(o, "why", json_string(reason_get(mt_sim_why(sim))->code));
+		return o;
+	}
+	(void)json_object_set_new(o, "icc_id", json_string(info->iccid.s));
+	(void)json_object_set_new(o, "aid", json_string(app->aid));
+	(void)json_object_set_new(o, "imsi", json_string(info->imsi.s));
+	(void)json_object_set_new(o, "impi", json_string(info->impi.s));
+	(void)json_object_set_new(o, "gba", json_boolean(info->gba));
+	return o;
+}
+
+static json_t *
+naf_status(const struct mt_conf *conf)
+{
+	json_t *a = json_array();
+	char naf[NAF_ID_TEXT_MAX + 1];
+
+	for (size_t i = 0; i < conf->n_nafs; i++) {
+		naf_id_print(&conf->nafs[i], naf);
+		(void)json_array_append_new(a, json_string(naf));
+	}
+	return a;
+}
+
+void
+mt_status(void *core, json_t *o)
+{
+	struct mt *m = core;
+	const struct mt_counts *n = mt_gba_counts(m->gba);
+	char bsf[FQDN_MAX + 1];
+	struct mt_ks ks;
+
+	(void)json_object_set_new(o, "mt_id", json_string(m->id.s));
+	(void)json_object_set_new(o, "card", card_status(mt_gba_sim(m->gba)));
+	if (mt_gba_bsf(m->gba, bsf))
+		(void)json_object_set_new(o, "bsf", json_string(bsf));
+	if (mt_gba_ks(m->gba, &ks) == RC_OK) {
+		(void)json_object_set_new(o, "btid", json_string(ks.btid.s));
+		(void)json_object_set_new(o, "expires", utc(ks.expires));
+		(void)json_object_set_new(o, "ks_in", json_string(ks.ks != NULL ? "mt" : "uicc"));
+		mt_ks_clear(&ks);
+	}
+	(void)json_object_set_new(o, "naf_ids", naf_status(&m->conf));
+	(void)json_object_set_new(o, "links", mt_local_links(m->local));
+	(void)json_object_set_new(o, "counts", json_pack("{s:I, s:I, s:I, s:I, s:I}", "ub_runs", (json_int_t)n->ub_runs,
+	    "ub_failed", (json_int_t)n->ub_failed, "naf_derivations", (json_int_t)n->naf_derivations,
+	    "keys_derived", (json_int_t)n->keys_derived, "keys_confirmed", (json_int_t)n->keys_confirmed));
+}
+
+void
+mt_bound(void *core, json_t *o)
+{
+	struct mt *m = core;
+
+	(void)json_object_set_new(o, "local", mt_local_addresses(m->local));
+}
