@@ -1,10 +1,10 @@
 /*
  * daemon: what the four main.c share: everything around a core. A main.c is a table of hooks and one call.
  *
- * In order: options; no core dumps, no_new_privs, secure heap; configuration (-n ends here); log; store key; loop, clock,
- * randomness, network; store, time guard, turn, trace; metrics; the core (start hook: it binds); control socket; privileges;
- * ready line and READY=1; turns until SIGTERM, SIGINT or "stop"; the core's stop hook, answering what is in flight; the rest
- * in reverse.
+ * In order: options; no core dumps, no_new_privs, secure heap; configuration and store key (-n ends here); log; loop, clock,
+ * network; store, turn, time guard, trace, metrics; the core (start hook: it binds); privileges; control socket; ready line and
+ * READY=1; turns until SIGTERM, SIGINT or "stop"; the core's stop hook, answering what is in flight; the rest in reverse.
+ * A second SIGTERM or SIGINT ends at once.
  */
 #ifndef COMMON_DAEMON_H
 #define COMMON_DAEMON_H
@@ -23,7 +23,6 @@ struct clock;
 struct link_net;
 struct loop;
 struct metrics;
-struct post;
 struct rnd;
 struct timeguard;
 struct trace;
@@ -46,7 +45,6 @@ struct daemon {
 	struct store *store;
 	struct turn *turn;
 	struct trace *trace;
-	struct post *post;		/* for http_server's and the card's threads */
 	struct link_net *net;
 	struct metrics *metrics;
 };
@@ -66,12 +64,14 @@ struct daemon_hooks {
 
 	/* X_new and X_start: every listener is bound when it returns RC_OK. It has logged why when it does not. */
 	enum rc (*start)(const struct daemon *d, const void *conf, void **core);
-	/* Members for the ready line and status: {"ub":"http://127.0.0.1:40001/", "local":["tcp:…","unix:…"]}. */
+	/* Members for the ready line and status: {"ub":"http://127.0.0.1:40001/", "local":["tcp:…","unix:…"]}; the line has
+	 * "ub=http://127.0.0.1:40001/ local=tcp:… local=unix:…". */
 	void (*bound)(void *core, json_t *o);
 	/* As in ctl.h; may be NULL. */
 	void (*health)(void *core, json_t *problems);
 	void (*status)(void *core, json_t *o);
-	/* SIGHUP: the new file's values (already checked); conf lives until the next reload. NULL = SIGHUP is ignored. */
+	/* SIGHUP: the new file's values, already checked; they live until the next reload, the first file's until the end. NULL:
+	 * SIGHUP changes nothing, and the log says so. */
 	void (*reload)(void *core, const void *conf);
 	/* Take nothing new, answer what is in flight, then done(arg). The daemon waits 10 s at most. */
 	void (*stop)(void *core, void (*done)(void *arg), void *arg);

@@ -64,6 +64,12 @@ log_set_level(enum log_level level)
 	atomic_store(&threshold, (int)level);
 }
 
+enum log_level
+log_get_level(void)
+{
+	return (enum log_level)atomic_load(&threshold);
+}
+
 bool
 log_to_journal(void)
 {

@@ -19,6 +19,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 /* daemon: the name in each line; before it is called lines go to standard error without one. */
 void log_open(const char *daemon, enum log_level level);
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
 /* Standard error is the journal's: events may go there with fields (trace.c). */
 bool log_to_journal(void);
 /* Tests: give each line (without newline) to fn instead; NULL = back to normal. */

@@ -1,0 +1,41 @@
+/* daemon_int: what daemon.c (the run of a daemon) and daemon_conf.c (options, common keys, privileges) share; nobody else's. */
+#ifndef COMMON_DAEMON_INT_H
+#define COMMON_DAEMON_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/clock.h"
+#include "common/daemon.h"
+#include "common/log.h"
+#include "common/secret.h"
+
+struct daemon_args {
+	const char *conf;		/* -c */
+	bool check_only, debug;		/* -n, -d */
+};
+
+/* The keys of DAEMON_OPTIONS. Texts live as long as the struct conf. */
+struct daemon_conf {
+	const char *store, *store_key, *control;
+	const char *trace_file, *metrics, *user;	/* NULL = not given */
+	enum log_level log_level;
+	enum clock_kind clock;
+	int64_t step_max_s;
+	uid_t uid;			/* of user */
+	gid_t gid;
+};
+
+/* -1: go on; else the exit code (0 after -V and --help, 2 usage). */
+int daemon_args_read(int argc, char **argv, const struct daemon_hooks *h, struct daemon_args *out);
+/* Complaints stick in c. */
+void daemon_conf_read(struct conf *c, struct daemon_conf *out);
+/* Reads the store key; complains in c. RC_SYNTAX then. Caller frees. */
+enum rc daemon_key_read(struct conf *c, const struct daemon_conf *dc, struct secret **out) MUST_USE;
+/* No core dumps, no new privileges, files 0600, keys on a locked heap. */
+void daemon_harden(void);
+/* When started as root and a user is named: the store's files become that user's, and so do we. */
+enum rc daemon_drop(const struct daemon_conf *dc) MUST_USE;
+
+#endif
