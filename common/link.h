@@ -97,7 +97,10 @@ bool link_peer_has_name(const struct link_peer *p, const char *fqdn);
 
 /* Real sockets on loop; clock is for certificate checks and time-outs. Caller frees. */
 enum rc link_net_new(struct loop *loop, struct clock *clock, struct link_net **out) MUST_USE;
+/* After all its links and listeners; what still lingers is cut. NULL is fine. */
 void link_net_free(struct link_net *net);
+/* Ask this name server ("127.0.0.1:53") instead of /etc/resolv.conf's, from the first name on. RC_SYNTAX: too long. */
+enum rc link_net_set_nameserver(struct link_net *net, const char *address) MUST_USE;
 /*
  * In memory: listeners and connections of one process find each other by address text, whatever it is; a port 0 at its end is
  * replaced by a free number. Octets arrive by link_mem_run(). link_options.tls is only compared (one end with it and one without

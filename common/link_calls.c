@@ -1,0 +1,109 @@
+/* link_calls: what users call on a link of the real network (link.h). None calls back: what follows, follows in the next turn. */
+#include <event2/buffer.h>
+#include <openssl/crypto.h>
+
+#include "common/clock.h"
+#include "common/link_sock.h"
+
+static struct span
+sock_input(struct link *base)
+{
+	struct link_sock *l = (struct link_sock *)base;
+	struct evbuffer *in = l->conn != NULL || l->raw == NULL ? l->plain : bufferevent_get_input(l->raw);
+	size_t n = evbuffer_get_length(in);
+
+	return (struct span){ n > 0 ? evbuffer_pullup(in, -1) : NULL, n };
+}
+
+static void
+sock_drain(struct link *base, size_t n)
+{
+	struct link_sock *l = (struct link_sock *)base;
+
+	if (l->conn == NULL) {
+		if (l->raw != NULL)
+			evbuffer_drain(bufferevent_get_input(l->raw), n);
+		return;
+	}
+	if (n > 0 && n <= evbuffer_get_length(l->plain))
+		OPENSSL_cleanse(evbuffer_pullup(l->plain, (ev_ssize_t)n), n);	/* Zn carries keys */
+	evbuffer_drain(l->plain, n);
+	if (l->full)
+		clock_timer_set(l->soon, 0);
+}
+
+static void
+sock_set_input_limit(struct link *base, size_t n)
+{
+	struct link_sock *l = (struct link_sock *)base;
+
+	l->limit = n;
+	if (l->conn != NULL && l->full)
+		clock_timer_set(l->soon, 0);
+	else
+		link_sock_apply_limit(l);
+}
+
+static size_t
+sock_unsent(const struct link *base)
+{
+	const struct link_sock *l = (const struct link_sock *)base;
+
+	return l->raw != NULL ? evbuffer_get_length(bufferevent_get_output(l->raw)) : 0;
+}
+
+static enum rc
+sock_write(struct link *base, struct span octets)
+{
+	struct link_sock *l = (struct link_sock *)base;
+
+	if (l->state != LINK_SOCK_UP)
+		return RC_STATE;
+	if (octets.n > LINK_UNSENT_MAX || sock_unsent(base) > LINK_UNSENT_MAX - octets.n)
+		return RC_LIMIT;
+	if (l->conn != NULL)
+		return link_tls_conn_write(l->conn, octets, bufferevent_get_output(l->raw));
+	return octets.n == 0 || bufferevent_write(l->raw, octets.p, octets.n) == 0 ? RC_OK : RC_NOMEM;
+}
+
+static void
+sock_close(struct link *base)
+{
+	struct link_sock *l = (struct link_sock *)base;
+
+	if (l->state >= LINK_SOCK_CLOSING)
+		return;
+	if (l->state != LINK_SOCK_UP) {
+		link_sock_end(l, REASON_NONE, "closed");
+		return;
+	}
+	l->state = LINK_SOCK_CLOSING;
+	if (l->conn != NULL)
+		link_tls_conn_close(l->conn, bufferevent_get_output(l->raw));
+	bufferevent_disable(l->raw, EV_READ);
+	clock_timer_set(l->deadline, LINK_CLOSE_TIMEOUT_MS);
+	clock_timer_set(l->soon, 0);
+}
+
+static void
+sock_peer(const struct link *base, struct link_peer *out)
+{
+	*out = ((const struct link_sock *)base)->peer;
+}
+
+static void
+sock_free(struct link *base)
+{
+	link_sock_free((struct link_sock *)base);
+}
+
+const struct link_ops link_sock_ops = {
+	.input = sock_input,
+	.drain = sock_drain,
+	.set_input_limit = sock_set_input_limit,
+	.write = sock_write,
+	.unsent = sock_unsent,
+	.close = sock_close,
+	.free = sock_free,
+	.peer = sock_peer,
+};

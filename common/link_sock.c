@@ -1,0 +1,335 @@
+/*
+ * link_sock: a link on a socket: a bufferevent, and TLS between it and the user if asked for.
+ *
+ *	DIAL ─────────┐                     (connecting: link_dial.c)
+ *	              ├─ HANDSHAKE ─┐
+ *	PEEK ─────────┘             ├─ UP ── CLOSING ── ENDED ── CLOSED
+ *	(accepting: link_accept.c) ─┘
+ *
+ * Each event ends in at most one callback of the user, as the last thing done: it may free the link.
+ */
+#include "common/link_sock.h"
+
+#include <event2/buffer.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define LAST_WORDS_MS 2000
+#define TLS_ALERT 0x15
+#define TLS_HANDSHAKE 0x16
+
+/* --- life */
+
+static void on_deadline(void *arg);
+static void on_soon(void *arg);
+
+enum rc
+link_sock_new(struct link_sock_net *net, struct link_sock **out)
+{
+	struct link_sock *l = calloc(1, sizeof *l);
+
+	if (l == NULL)
+		return RC_NOMEM;
+	if (clock_timer_new(net->clock, on_deadline, l, &l->deadline) != RC_OK ||
+	    clock_timer_new(net->clock, on_soon, l, &l->soon) != RC_OK || (l->plain = evbuffer_new()) == NULL) {
+		clock_timer_free(l->deadline);
+		clock_timer_free(l->soon);
+		free(l);
+		return RC_NOMEM;
+	}
+	l->base.ops = &link_sock_ops;
+	l->net = net;
+	l->limit = LINK_INPUT_LIMIT;
+	l->fresh = true;
+	*out = l;
+	return RC_OK;
+}
+
+void
+link_sock_free(struct link_sock *l)
+{
+	link_accept_leave(l);
+	link_dial_free(l->dial);
+	clock_timer_free(l->deadline);
+	clock_timer_free(l->soon);
+	link_tls_conn_free(l->conn);
+	if (l->raw != NULL)
+		bufferevent_free(l->raw);
+	evbuffer_free(l->plain);
+	free(l);
+}
+
+void
+link_sock_end(struct link_sock *l, enum reason why, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (l->state >= LINK_SOCK_ENDED)
+		return;
+	if (l->state == LINK_SOCK_CLOSING)	/* its user has said goodbye already */
+		why = REASON_NONE;
+	l->state = LINK_SOCK_ENDED;
+	l->why = why;
+	va_start(ap, fmt);
+	vsnprintf(l->detail, sizeof l->detail, fmt, ap);
+	va_end(ap);
+	clock_timer_stop(l->deadline);
+	link_dial_free(l->dial);
+	l->dial = NULL;
+	if (l->raw != NULL) {
+		link_linger(l->net, l->raw);		/* an alert may be waiting in it */
+		l->raw = NULL;
+	}
+	clock_timer_set(l->soon, 0);
+}
+
+/* The last callback. An accepted link that was never up has no user: it is logged and freed here. */
+static void
+tell_closed(struct link_sock *l)
+{
+	l->state = LINK_SOCK_CLOSED;
+	if (l->half) {
+		if (l->why != REASON_NONE)
+			log_reason(l->why, "link: peer=%s: %s", l->peer.address, l->detail);
+		link_sock_free(l);
+		return;
+	}
+	link_accept_leave(l);
+	if (l->base.cb.on_closed != NULL)
+		l->base.cb.on_closed(&l->base, l->why, l->detail, l->base.arg);
+}
+
+static void
+tell_data(struct link_sock *l)
+{
+	if (l->base.cb.on_data != NULL)
+		l->base.cb.on_data(&l->base, l->base.arg);
+}
+
+/* --- up */
+
+static void
+up(struct link_sock *l)
+{
+	clock_timer_stop(l->deadline);
+	l->state = LINK_SOCK_UP;
+	if (l->conn != NULL)
+		link_tls_conn_peer(l->conn, &l->peer);
+	if (evbuffer_get_length(l->plain) > 0) {
+		l->data_due = true;
+		clock_timer_set(l->soon, 0);
+	}
+	if (l->half)
+		link_accept_up(l);
+	else if (l->base.cb.on_up != NULL)
+		l->base.cb.on_up(&l->base, l->base.arg);
+}
+
+/* Reading stands still while the user has as much as it wants. */
+void
+link_sock_apply_limit(struct link_sock *l)
+{
+	bool read = l->conn != NULL ? !l->full : l->limit > 0;
+
+	if (l->raw == NULL || l->state > LINK_SOCK_UP)
+		return;
+	bufferevent_setwatermark(l->raw, EV_READ, 0, l->conn != NULL ? LINK_INPUT_LIMIT : l->limit);
+	if (read)
+		bufferevent_enable(l->raw, EV_READ);
+	else
+		bufferevent_disable(l->raw, EV_READ);
+}
+
+/* TLS takes what is in, and may be up by it. */
+static void
+pump(struct link_sock *l)
+{
+	enum link_sock_state was = l->state;
+	size_t n = evbuffer_get_length(l->plain);
+	enum link_tls_state s;
+	const char *detail;
+
+	s = link_tls_conn_run(l->conn, bufferevent_get_input(l->raw), l->plain, l->limit, bufferevent_get_output(l->raw));
+	l->full = s == LINK_TLS_FULL;
+	link_sock_apply_limit(l);
+	if (s == LINK_TLS_FAILED) {
+		enum reason why = link_tls_conn_why(l->conn, &detail);
+
+		link_sock_end(l, why, "%s", detail);
+	} else if (was == LINK_SOCK_HANDSHAKE && s != LINK_TLS_HANDSHAKE) {
+		up(l);
+		return;
+	} else if (s == LINK_TLS_ENDED) {
+		link_sock_end(l, REASON_NONE, "closed by the peer");
+	}
+	if (was == LINK_SOCK_UP && (l->data_due || evbuffer_get_length(l->plain) > n)) {
+		l->data_due = false;
+		tell_data(l);
+	}
+}
+
+static void
+handshake(struct link_sock *l)
+{
+	if (link_tls_conn_new(l->tls, l->half, l->name[0] != '\0' ? l->name : NULL, &l->conn) != RC_OK) {
+		link_sock_end(l, REASON_INTERNAL, "TLS could not be started");
+		return;
+	}
+	l->state = LINK_SOCK_HANDSHAKE;
+	pump(l);
+}
+
+/* A plain peer at a TLS link is told by an alert, which its plain link knows (looks_like_tls). */
+static void
+peek(struct link_sock *l)
+{
+	static const uint8_t alert[] = { TLS_ALERT, 3, 3, 0, 2, 2, 70 };	/* fatal, protocol_version */
+	uint8_t first;
+
+	if (evbuffer_copyout(bufferevent_get_input(l->raw), &first, 1) != 1)
+		return;
+	if (first == TLS_HANDSHAKE) {
+		handshake(l);
+		return;
+	}
+	bufferevent_write(l->raw, alert, sizeof alert);
+	link_sock_end(l, REASON_LINK_PEER_PLAIN, "its first octet is %02x", first);
+}
+
+/* No protocol of ours begins as a TLS record does. 1 = TLS, 0 = not, -1 = too early to tell. */
+static int
+looks_like_tls(struct evbuffer *in)
+{
+	uint8_t b[2] = { 0, 0 };
+	ev_ssize_t n = evbuffer_copyout(in, b, 2);
+
+	if (n < 1 || (b[0] != TLS_HANDSHAKE && b[0] != TLS_ALERT))
+		return n < 1 ? -1 : 0;
+	return n < 2 ? -1 : b[1] == 3;
+}
+
+static void
+read_plain(struct link_sock *l)
+{
+	static const char note[] = "this link is plain, without TLS\n";
+	int tls = l->fresh ? looks_like_tls(bufferevent_get_input(l->raw)) : 0;
+
+	if (tls < 0)
+		return;
+	l->fresh = false;
+	if (tls == 0) {
+		tell_data(l);
+		return;
+	}
+	bufferevent_write(l->raw, note, sizeof note - 1);
+	link_sock_end(l, REASON_LINK_PEER_TLS, "its first octets are a TLS record");
+}
+
+/* --- events of the socket and of the timers */
+
+static void
+on_read(struct bufferevent *raw, void *arg)
+{
+	struct link_sock *l = arg;
+
+	(void)raw;
+	if (l->state == LINK_SOCK_PEEK)
+		peek(l);
+	else if (l->conn != NULL && l->state <= LINK_SOCK_UP)
+		pump(l);
+	else if (l->state == LINK_SOCK_UP)
+		read_plain(l);
+}
+
+static void
+on_written(struct bufferevent *raw, void *arg)
+{
+	struct link_sock *l = arg;
+
+	(void)raw;
+	if (l->state == LINK_SOCK_CLOSING)
+		link_sock_end(l, REASON_NONE, "closed");
+	else if (l->state == LINK_SOCK_UP && l->base.cb.on_drained != NULL)
+		l->base.cb.on_drained(&l->base, l->base.arg);
+}
+
+static void
+on_event(struct bufferevent *raw, short what, void *arg)
+{
+	struct link_sock *l = arg;
+	const char *error = what & BEV_EVENT_EOF ? "closed by the peer" : evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR());
+
+	(void)raw;
+	if ((what & BEV_EVENT_WRITING) && l->state < LINK_SOCK_CLOSING) {
+		/* the peer's last words, an alert perhaps, may still be on their way in; the end follows them */
+		snprintf(l->detail, sizeof l->detail, "%s", error);
+		clock_timer_set(l->deadline, LAST_WORDS_MS);
+		return;
+	}
+	if (l->state == LINK_SOCK_HANDSHAKE)
+		link_sock_end(l, REASON_LINK_TLS_BROKEN, "%s during the handshake", error);
+	else if (!(what & BEV_EVENT_EOF))
+		link_sock_end(l, REASON_LINK_BROKEN, "%s", error);
+	else if (l->conn != NULL)
+		link_sock_end(l, REASON_LINK_BROKEN, "closed by the peer without close_notify");
+	else
+		link_sock_end(l, REASON_NONE, "%s", error);
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct link_sock *l = arg;
+
+	switch (l->state) {
+	case LINK_SOCK_DIAL:
+		link_sock_end(l, REASON_LINK_TIMEOUT, "no connection");
+		break;
+	case LINK_SOCK_PEEK:
+	case LINK_SOCK_HANDSHAKE:
+		link_sock_end(l, REASON_LINK_TIMEOUT, "no TLS handshake");
+		break;
+	default:
+		link_sock_end(l, REASON_LINK_BROKEN, "the peer is gone");
+		break;
+	}
+}
+
+static void
+on_soon(void *arg)
+{
+	struct link_sock *l = arg;
+
+	if (l->state == LINK_SOCK_ENDED)
+		tell_closed(l);
+	else if (l->state == LINK_SOCK_CLOSING && evbuffer_get_length(bufferevent_get_output(l->raw)) == 0)
+		link_sock_end(l, REASON_NONE, "closed");
+	else if (l->state == LINK_SOCK_UP && l->conn != NULL)
+		pump(l);
+}
+
+void
+link_sock_connected(struct link_sock *l, struct bufferevent *raw)
+{
+	int one = 1;
+
+	l->raw = raw;
+	setsockopt(bufferevent_getfd(raw), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);		/* a UNIX socket refuses; no matter */
+	bufferevent_setcb(raw, on_read, on_written, on_event, l);
+	bufferevent_enable(raw, EV_WRITE);
+	link_sock_apply_limit(l);
+	if (l->tls == NULL) {
+		up(l);
+	} else if (l->half) {
+		l->state = LINK_SOCK_PEEK;
+	} else {
+		handshake(l);
+	}
+}

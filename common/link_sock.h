@@ -1,0 +1,98 @@
+/* link_sock: what the files of the real network share: link_sock.c (a link's life), link_calls.c (what its
+ * user calls), link_dial.c (connecting), link_accept.c, link_linger.c, link_net.c (all together). */
+#ifndef COMMON_LINK_SOCK_H
+#define COMMON_LINK_SOCK_H
+
+#include <event2/bufferevent.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "common/link_impl.h"
+#include "common/link_tls.h"
+
+enum link_sock_state {
+	LINK_SOCK_DIAL,		/* name, addresses */
+	LINK_SOCK_PEEK,		/* accepted with TLS: is it TLS at all? */
+	LINK_SOCK_HANDSHAKE,
+	LINK_SOCK_UP,
+	LINK_SOCK_CLOSING,	/* our user said close: what is queued goes out */
+	LINK_SOCK_ENDED,	/* over, on_closed is due */
+	LINK_SOCK_CLOSED	/* on_closed was called */
+};
+
+struct link_dial;
+struct link_accept;
+
+struct link_sock {
+	struct link base;
+	LIST_ENTRY(link_sock) halves;
+	LIST_ENTRY(link_sock) counted;	/* at from */
+	bool half;			/* accepted and not up: nobody else knows it */
+	struct link_sock_net *net;
+	struct link_accept *from;	/* where it counts; NULL: connected, or the listener is gone */
+	struct link_dial *dial;		/* while in DIAL */
+	struct bufferevent *raw;	/* the socket */
+	struct evbuffer *plain;		/* with TLS: what it said */
+	struct link_tls *tls;
+	struct link_tls_conn *conn;
+	char name[256];			/* that the server must carry; "" = any */
+	enum link_sock_state state;
+	size_t limit;
+	bool fresh;			/* plain: the first octets were not looked at yet */
+	bool full;			/* TLS has more than limit lets in */
+	bool data_due;			/* octets came together with the end of the handshake */
+	enum reason why;
+	char detail[200];
+	struct clock_timer *deadline;	/* of DIAL .. HANDSHAKE, of CLOSING */
+	struct clock_timer *soon;	/* what must not happen inside a call */
+	struct link_peer peer;
+};
+
+struct link_sock_net {
+	struct link_net net;
+	struct event_base *base;
+	struct clock *clock;
+	struct evdns_base *dns;		/* made when the first name is met */
+	char nameserver[64];		/* "" = /etc/resolv.conf's */
+	LIST_HEAD(, link_sock) halves;
+	LIST_HEAD(, link_linger) lingering;
+};
+
+enum rc link_sock_new(struct link_sock_net *net, struct link_sock **out) MUST_USE;
+/* A socket is connected: start TLS (accepted: look first whether it is TLS), or be up. Takes raw over. */
+void link_sock_connected(struct link_sock *l, struct bufferevent *raw);
+/* It is over: on_closed in the next turn. */
+void link_sock_end(struct link_sock *l, enum reason why, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Reading stands still while the user has as much as it wants. */
+void link_sock_apply_limit(struct link_sock *l);
+void link_sock_free(struct link_sock *l);
+extern const struct link_ops link_sock_ops;	/* link_calls.c */
+
+/* link_linger.c: takes raw over. */
+void link_linger(struct link_sock_net *net, struct bufferevent *raw);
+void link_linger_all_free(struct link_sock_net *net);
+
+/* link_net.c: "tcp:127.0.0.1:40112", "tcp:[::1]:80" */
+void link_sock_print_address(const struct sockaddr *sa, char *out, size_t cap);
+bool link_sock_is_loopback(const struct sockaddr *sa);
+/* A UNIX socket's other end: the kernel's word. */
+void link_sock_read_cred(evutil_socket_t fd, struct link_peer *out);
+
+/* link_dial.c */
+enum rc link_dial_start(struct link_sock *l, const struct link_address *a) MUST_USE;
+void link_dial_free(struct link_dial *d);
+
+/* link_accept.c */
+enum rc link_accept_listen(void *net, const char *address, const struct link_options *opt,
+    void (*on_accept)(struct link *l, void *arg), void *arg, struct link_listener **out);
+void link_accept_free(struct link_listener *ll);
+/* An accepted link is up: its user gets it. */
+void link_accept_up(struct link_sock *l);
+/* It counts no longer. */
+void link_accept_leave(struct link_sock *l);
+
+#endif
