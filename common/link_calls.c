@@ -23,6 +23,8 @@ sock_drain(struct link *base, size_t n)
 	if (l->conn == NULL) {
 		if (l->raw != NULL)
 			evbuffer_drain(bufferevent_get_input(l->raw), n);
+		if (l->full)
+			link_sock_apply_limit(l);
 		return;
 	}
 	if (n > 0 && n <= evbuffer_get_length(l->plain))
@@ -38,7 +40,7 @@ sock_set_input_limit(struct link *base, size_t n)
 	struct link_sock *l = (struct link_sock *)base;
 
 	l->limit = n;
-	if (l->conn != NULL && l->full)
+	if (l->conn != NULL)
 		clock_timer_set(l->soon, 0);
 	else
 		link_sock_apply_limit(l);

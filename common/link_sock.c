@@ -132,19 +132,23 @@ up(struct link_sock *l)
 		l->base.cb.on_up(&l->base, l->base.arg);
 }
 
-/* Reading stands still while the user has as much as it wants. */
+/*
+ * Reading stands still while the user has as much as it wants. By disabling it: at a high watermark alone libevent would call
+ * the read callback again and again until somebody drains.
+ */
 void
 link_sock_apply_limit(struct link_sock *l)
 {
-	bool read = l->conn != NULL ? !l->full : l->limit > 0;
-
 	if (l->raw == NULL || l->state > LINK_SOCK_UP)
 		return;
-	bufferevent_setwatermark(l->raw, EV_READ, 0, l->conn != NULL ? LINK_INPUT_LIMIT : l->limit);
-	if (read)
-		bufferevent_enable(l->raw, EV_READ);
-	else
+	if (l->conn == NULL) {
+		bufferevent_setwatermark(l->raw, EV_READ, 0, l->limit);
+		l->full = evbuffer_get_length(bufferevent_get_input(l->raw)) >= l->limit;
+	}
+	if (l->full)
 		bufferevent_disable(l->raw, EV_READ);
+	else
+		bufferevent_enable(l->raw, EV_READ);
 }
 
 /* TLS takes what is in, and may be up by it. */
@@ -224,6 +228,7 @@ read_plain(struct link_sock *l)
 	if (tls < 0)
 		return;
 	l->fresh = false;
+	link_sock_apply_limit(l);
 	if (tls == 0) {
 		tell_data(l);
 		return;

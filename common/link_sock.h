@@ -43,7 +43,7 @@ struct link_sock {
 	enum link_sock_state state;
 	size_t limit;
 	bool fresh;			/* plain: the first octets were not looked at yet */
-	bool full;			/* TLS has more than limit lets in */
+	bool full;			/* the user has limit octets waiting */
 	bool data_due;			/* octets came together with the end of the handshake */
 	enum reason why;
 	char detail[200];

@@ -252,8 +252,8 @@ START_TEST(peers_of_unix_have_credentials)
 }
 END_TEST
 
-static int
-fd_mode(mode_t want)
+static bool
+file_mode_is(mode_t want)
 {
 	struct stat st;
 
@@ -267,11 +267,11 @@ START_TEST(unix_file_mode_and_removal)
 	mode_t old = umask(0077);
 
 	listen_at(sock_address, NULL);
-	ck_assert(fd_mode(0600));
+	ck_assert(file_mode_is(0600));
 	link_listener_free(ll);
 	ck_assert_int_ne(access(sock_address + 5, F_OK), 0);
 	listen_at(sock_address, &opt);
-	ck_assert(fd_mode(0660));
+	ck_assert(file_mode_is(0660));
 	umask(old);
 }
 END_TEST
@@ -652,6 +652,12 @@ START_TEST(links_outlive_their_listener)
 }
 END_TEST
 
+static void
+no_log(enum log_level level, const char *line, void *arg)
+{
+	(void)level, (void)line, (void)arg;
+}
+
 int
 main(void)
 {
@@ -659,7 +665,7 @@ main(void)
 	TCase *t = tcase_create("sockets"), *e = tcase_create("ends");
 	int n = TABLE_N(addresses);
 
-	log_set_level(LOG_LEVEL_ERROR);
+	log_capture(no_log, NULL);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, there_and_back, 0, n);
 	tcase_add_loop_test(t, listeners_port_0_is_printed, 0, 2);
