@@ -11,209 +11,19 @@
  */
 #include "common/http_server_int.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/log.h"
 #include "common/post.h"
 
 #define DISCARD_MAX (1u << 20)	/* of a body that is too large: read on so far, so that the answer is not lost in a reset */
-#define REFUSAL_MAX 1024
-
-/* --- connections */
-
-static void
-print_address(const struct sockaddr *sa, char *out, size_t cap)
-{
-	char host[INET6_ADDRSTRLEN] = "?";
-
-	if (sa->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)sa;
-
-		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-		snprintf(out, cap, "%s:%u", host, ntohs(in->sin_port));
-	} else if (sa->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
-
-		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		snprintf(out, cap, "[%s]:%u", host, ntohs(in6->sin6_port));
-	} else {
-		snprintf(out, cap, "?");
-	}
-}
-
-static void
-conn_enter(struct conn *c, enum conn_state state)
-{
-	pthread_mutex_lock(&c->s->lock);
-	if (c->state != CONN_ENDED) {
-		/* head and body share one deadline */
-		if (state != CONN_BODY)
-			c->since_ms = 0;
-		c->state = state;
-	}
-	pthread_mutex_unlock(&c->s->lock);
-}
-
-static struct conn *
-conn_new(struct http_server *s, struct MHD_Connection *m)
-{
-	struct conn *c = calloc(1, sizeof(*c));
-
-	if (c == NULL)
-		return NULL;
-	c->s = s;
-	c->mhd = m;
-	c->fd = MHD_get_connection_info(m, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	print_address(MHD_get_connection_info(m, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, c->address, sizeof(c->address));
-	snprintf(c->tls.peer.address, sizeof(c->tls.peer.address), "%s", c->address);
-	if (s->tls != NULL)
-		tls_conn_begin(&c->tls, s->tls, MHD_get_connection_info(m, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
-		    c->address);
-	return c;
-}
-
-void
-exchange_on_connection(void *arg, struct MHD_Connection *m, void **socket_context, enum MHD_ConnectionNotificationCode what)
-{
-	struct http_server *s = arg;
-	struct conn *c = *socket_context;
-
-	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		/* without a conn every request on it is refused, and no TLS certificate is shown */
-		if ((c = conn_new(s, m)) == NULL)
-			return;
-		pthread_mutex_lock(&s->lock);
-		TAILQ_INSERT_TAIL(&s->conns, c, list);
-		s->n_conns++;
-		pthread_mutex_unlock(&s->lock);
-		*socket_context = c;
-	} else if (c != NULL) {
-		/* the descriptor is still open, so the sweep, which holds the lock, never meets another's */
-		pthread_mutex_lock(&s->lock);
-		TAILQ_REMOVE(&s->conns, c, list);
-		s->n_conns--;
-		pthread_mutex_unlock(&s->lock);
-		tls_conn_end(&c->tls);
-		free(c);
-		*socket_context = NULL;
-	}
-}
 
 static struct conn *
 conn_of(struct MHD_Connection *m)
 {
 	return MHD_get_connection_info(m, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
-
-/* --- answers */
-
-static void
-out_body_free(void *p)
-{
-	struct out_body *b = p;
-
-	explicit_bzero(b->p, b->n);
-	free(b);
-}
-
-static struct MHD_Response *
-response_new(const struct http_server *s, const struct http_header *h, size_t n, struct span body, bool close)
-{
-	struct out_body *b = malloc(sizeof(*b) + body.n);
-	struct MHD_Response *r = NULL;
-
-	if (b == NULL)
-		return NULL;
-	b->n = body.n;
-	if (body.n > 0)
-		memcpy(b->p, body.p, body.n);
-	r = MHD_create_response_from_buffer_with_free_callback_cls(body.n, b->p, out_body_free, b);
-	if (r == NULL) {
-		out_body_free(b);
-		return NULL;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (MHD_add_response_header(r, h[i].name, h[i].value) != MHD_YES)
-			log_error("%s: answer header %s cannot be sent", s->name, h[i].name);
-	if (s->server_header != NULL)
-		(void)MHD_add_response_header(r, "Server", s->server_header);
-	if (close)
-		(void)MHD_add_response_header(r, "Connection", "close");
-	return r;
-}
-
-static size_t
-refusal_text(const struct http_server *s, enum reason why, char *out, size_t cap)
-{
-	int n;
-
-	if (s->refusal_body != NULL)
-		return s->refusal_body(why, out, cap);
-	n = snprintf(out, cap, "%s\n", reason_get(why)->what);
-	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
-}
-
-static struct MHD_Response *
-refusal_new(struct http_server *s, enum reason why, bool close)
-{
-	char body[REFUSAL_MAX];
-	size_t n = refusal_text(s, why, body, sizeof(body));
-	struct http_header h[2] = {
-		{ "Content-Type", s->refusal_type }, { "Retry-After", "1" }
-	};
-
-	return response_new(s, h, reason_get(why)->http == 503 ? 2 : 1, span_of(body, n), close);
-}
-
-static const char *
-status_phrase(int status)
-{
-	switch (status) {
-	case 408:
-		return "Request Timeout";
-	case 413:
-		return "Content Too Large";
-	default:
-		return "Bad Request";
-	}
-}
-
-/* Outside libmicrohttpd, which takes no answer while a body is coming. */
-static void
-last_word(struct conn *c, enum reason why)
-{
-	char body[REFUSAL_MAX], text[REFUSAL_MAX + 512];
-	size_t n = refusal_text(c->s, why, body, sizeof(body));
-	int status = reason_get(why)->http;
-	int m = snprintf(text, sizeof(text),
-	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%.*s", status,
-	    status_phrase(status), c->s->refusal_type, n, (int)n, body);
-
-	if (m < 0 || (size_t)m >= sizeof(text))
-		return;
-	if (c->s->tls != NULL)
-		tls_conn_send(&c->tls, text, (size_t)m);
-	else if (send(c->fd, text, (size_t)m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("%s: peer=%s: last word not sent", c->s->name, c->address);
-}
-
-void
-conn_refuse(struct conn *c, enum reason why)
-{
-	/* GnuTLS allows one thread to send while another receives, and in CONN_BODY the worker only receives */
-	if (c->state == CONN_BODY && !(c->chunked && c->s->tls != NULL))
-		last_word(c, why);
-	c->state = CONN_ENDED;
-	shutdown(c->fd, SHUT_RD);	/* the worker reads an end and closes in good order */
-	atomic_fetch_add(&c->s->refused, 1);
-}
-
-/* --- exchanges */
 
 void
 exchange_unref(struct exchange *e)
@@ -247,7 +57,7 @@ void
 exchange_expire(struct exchange *e, enum reason why)
 {
 	log_reason(why, "%s: peer=%s path=%s", e->s->name, e->c->address, e->path);
-	settle(e, reason_get(why)->http, refusal_new(e->s, why, true));
+	settle(e, reason_get(why)->http, http_refusal_new(e->s, why, true));
 	atomic_fetch_add(&e->s->refused, 1);
 }
 
@@ -256,7 +66,7 @@ on_answer(struct http_xchg *x, int status, const struct http_header *h, size_t n
 {
 	struct exchange *e = (struct exchange *)x;
 	struct http_server *s = e->s;
-	struct MHD_Response *r = response_new(s, h, n, body, close || atomic_load(&s->stopping));
+	struct MHD_Response *r = http_response_new(s, h, n, body, close || atomic_load(&s->stopping));
 
 	pthread_mutex_lock(&s->lock);
 	TAILQ_REMOVE(&s->lent, e, lent_list);
@@ -270,8 +80,9 @@ on_answer(struct http_xchg *x, int status, const struct http_header *h, size_t n
 	exchange_unref(e);
 }
 
-void
-exchange_arrive(void *arg)
+/* Loop: the post's function. */
+static void
+arrive(void *arg)
 {
 	struct exchange *e = arg;
 	struct http_server *s = e->s;
@@ -302,7 +113,7 @@ exchange_on_uri(void *arg, const char *target, struct MHD_Connection *m)
 	e->x.req = &e->req;
 	e->x.answer = on_answer;
 	atomic_init(&e->refs, 1);
-	conn_enter(c, CONN_HEAD);
+	http_conn_enter(c, CONN_HEAD);
 	/* NULL: "GET" and nothing else */
 	if ((e->target = strdup(target == NULL ? "" : target)) == NULL) {
 		exchange_unref(e);
@@ -415,7 +226,7 @@ queue(struct exchange *e, struct MHD_Connection *m, int status, struct MHD_Respo
 
 	if (r == NULL)
 		return MHD_NO;
-	conn_enter(e->c, CONN_SENDING);
+	http_conn_enter(e->c, CONN_SENDING);
 	ok = MHD_queue_response(m, (unsigned)status, r);
 	MHD_destroy_response(r);
 	return ok;
@@ -426,7 +237,7 @@ refuse(struct exchange *e, struct MHD_Connection *m, enum reason why)
 {
 	atomic_fetch_add(&e->s->refused, 1);
 	log_reason(why, "%s: peer=%s", e->s->name, e->c->address);
-	return queue(e, m, reason_get(why)->http, refusal_new(e->s, why, true));
+	return queue(e, m, reason_get(why)->http, http_refusal_new(e->s, why, true));
 }
 
 /* Suspended first, posted then: the other way round a quick answer's wake-up would be lost. */
@@ -448,7 +259,7 @@ hand_over(struct exchange *e, struct MHD_Connection *m)
 		e->listed = true;
 		if (e->c->state != CONN_ENDED)
 			e->c->state = CONN_BUSY;
-		if (post(s->post, exchange_arrive, e) == RC_OK) {
+		if (post(s->post, arrive, e) == RC_OK) {
 			atomic_fetch_add(&e->refs, 1);
 			TAILQ_INSERT_TAIL(&s->lent, e, lent_list);
 		} else {
@@ -489,7 +300,7 @@ exchange_on_request(void *arg, struct MHD_Connection *m, const char *path, const
 		/* where the body ends is in doubt: nothing after this head is read */
 		if (e->refusal != REASON_NONE && e->refusal != REASON_HTTP_BODY_LARGE)
 			return refuse(e, m, e->refusal);
-		conn_enter(e->c, CONN_BODY);
+		http_conn_enter(e->c, CONN_BODY);
 		return MHD_YES;
 	}
 	if (*upload_n > 0) {
@@ -500,7 +311,7 @@ exchange_on_request(void *arg, struct MHD_Connection *m, const char *path, const
 			return MHD_YES;
 		log_reason(e->refusal, "%s: peer=%s", e->s->name, e->c->address);
 		pthread_mutex_lock(&e->s->lock);
-		conn_refuse(e->c, e->refusal);
+		http_conn_refuse(e->c, e->refusal);
 		pthread_mutex_unlock(&e->s->lock);
 		return MHD_NO;
 	}
@@ -525,7 +336,7 @@ exchange_on_completed(void *arg, struct MHD_Connection *m, void **con_cls, enum 
 		return;
 	*con_cls = NULL;
 	/* before TLS is taken down: the sweep, under the lock, sends on no session whose request has ended */
-	conn_enter(e->c, CONN_IDLE);
+	http_conn_enter(e->c, CONN_IDLE);
 	if (e->posted)
 		atomic_fetch_sub(&s->in_flight, 1);
 	exchange_unref(e);

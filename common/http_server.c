@@ -132,7 +132,7 @@ sweep_conn(struct http_server *s, struct conn *c, int64_t now_ms)
 		log_reason(REASON_HTTP_SLOW, "%s: peer=%s", s->name, c->address);
 	else
 		log_debug("%s: peer=%s: %s for too long", s->name, c->address, was == CONN_IDLE ? "idle" : "takes no answer");
-	conn_refuse(c, REASON_HTTP_SLOW);
+	http_conn_refuse(c, REASON_HTTP_SLOW);
 	if (was == CONN_SENDING)
 		shutdown(c->fd, SHUT_RDWR);
 }
@@ -185,7 +185,7 @@ on_sweep(void *arg)
 
 /* --- life */
 
-static void
+static void PRINTF_LIKE(2, 0)
 on_library_log(void *arg, const char *fmt, va_list ap)
 {
 	const struct http_server *s = arg;
@@ -229,7 +229,7 @@ start_daemon(struct http_server *s, const struct http_server_conf *conf)
 	opt[n] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, s,
 	    MHD_OPTION_EXTERNAL_LOGGER, on_library_log, s, MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, s,
-	    MHD_OPTION_NOTIFY_CONNECTION, exchange_on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, s,
+	    MHD_OPTION_NOTIFY_CONNECTION, http_conn_on_notify, s, MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, s,
 	    MHD_OPTION_ARRAY, opt, MHD_OPTION_END);
 	if (s->daemon == NULL) {
 		log_error("%s: the HTTP library does not start", s->name);

@@ -1,6 +1,6 @@
 /*
- * http_server_int: what http_server.c (life, deadlines, stop: the loop's side) and http_exchange.c (libmicrohttpd's callbacks: the
- * workers' side) share.
+ * http_server_int: what http_server.c (life, deadlines, stop: the loop's side) and http_conn.c, http_response.c and
+ * http_exchange.c (libmicrohttpd's callbacks: the workers' side) share.
  *
  * Who owns what. A conn lives from libmicrohttpd's STARTED to its CLOSED. An exchange has two holders: the worker, until
  * libmicrohttpd says the request is completed, and, once posted, the loop, until the core has answered. s->lock guards the
@@ -38,12 +38,6 @@ struct conn {
 	int64_t since_ms;		/* 0 = not stamped yet */
 	bool chunked;			/* libmicrohttpd may answer by itself while the body comes */
 	TAILQ_ENTRY(conn) list;
-};
-
-/* An answer's body on its way out, cleansed when libmicrohttpd is through with it: it may hold a key. */
-struct out_body {
-	size_t n;
-	char p[];
 };
 
 struct exchange {
@@ -101,19 +95,32 @@ struct http_server {
 	void *done_arg;
 };
 
+#define HTTP_REFUSAL_MAX 1024		/* octets of refusal_body's */
+
+/* --- http_conn.c */
+
+/* libmicrohttpd's callback: a connection came, or went (workers). */
+void http_conn_on_notify(void *s, struct MHD_Connection *m, void **socket_context, enum MHD_ConnectionNotificationCode what);
+/* Workers. */
+void http_conn_enter(struct conn *c, enum conn_state state);
+/* s->lock held: a last word, where one can be sent, and the end for a connection whose request is overdue or endless. */
+void http_conn_refuse(struct conn *c, enum reason why);
+
+/* --- http_response.c: any thread; NULL = out of memory */
+
+struct MHD_Response *http_response_new(const struct http_server *s, const struct http_header *h, size_t n, struct span body, bool close);
+struct MHD_Response *http_refusal_new(const struct http_server *s, enum reason why, bool close);
+size_t http_refusal_text(const struct http_server *s, enum reason why, char *out, size_t cap);
+
+/* --- http_exchange.c */
+
 /* libmicrohttpd's callbacks (workers). */
-void exchange_on_connection(void *s, struct MHD_Connection *m, void **socket_context, enum MHD_ConnectionNotificationCode what);
 void *exchange_on_uri(void *s, const char *target, struct MHD_Connection *m);
 enum MHD_Result exchange_on_request(void *s, struct MHD_Connection *m, const char *path, const char *method, const char *version,
     const char *upload, size_t *upload_n, void **con_cls);
 void exchange_on_completed(void *s, struct MHD_Connection *m, void **con_cls, enum MHD_RequestTerminationCode how);
-
-/* Loop, s->lock held: a last word and the end for a connection whose request is overdue. */
-void conn_refuse(struct conn *c, enum reason why);
-/* Loop, s->lock held: answer a posted exchange by ourselves; the core's answer comes to nothing. */
+/* s->lock held: answer a posted exchange by ourselves; the core's answer comes to nothing. */
 void exchange_expire(struct exchange *e, enum reason why);
 void exchange_unref(struct exchange *e);
-/* Loop: the post's function. */
-void exchange_arrive(void *e);
 
 #endif

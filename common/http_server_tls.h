@@ -6,14 +6,10 @@
 #ifndef COMMON_HTTP_SERVER_TLS_H
 #define COMMON_HTTP_SERVER_TLS_H
 
-#include <gnutls/gnutls.h>
-#include <gnutls/abstract.h>
 #include <microhttpd.h>
-#include <stdatomic.h>
 
-#include "common/http_server.h"
+#include "common/http_tls_set.h"
 
-struct tls_set;
 struct tls_server;
 
 /* A connection's share; first member of what libmicrohttpd keeps as its socket context. All zero = plain HTTP. */
