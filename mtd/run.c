@@ -165,6 +165,19 @@ same_card(const struct mt_run *r)
 	return app != NULL && strcmp(app->iccid.s, r->app.iccid.s) == 0 && strcmp(app->aid, r->app.aid) == 0;
 }
 
+static enum rc
+drop_tmpi(struct mt_run *r, const struct mt_ub_result *u)
+{
+	struct store *st = r->env.s->store;
+	enum rc rc, end;
+
+	if ((rc = store_begin(st)) != RC_OK)
+		return rc;
+	rc = mt_store_put_tmpi(st, &r->app, &u->ks.impi, "");
+	end = store_end(st, rc == RC_OK);
+	return rc != RC_OK ? rc : end;
+}
+
 static void
 on_failed(struct mt_run *r, const struct mt_ub_result *u, enum reason why)
 {
@@ -173,7 +186,7 @@ on_failed(struct mt_run *r, const struct mt_ub_result *u, enum reason why)
 	r->env.counts->ub_failed++;
 	if (!u->challenged)
 		refund(r);
-	if (u->tmpi_refused && same_card(r) && mt_store_put_tmpi(r->env.s->store, &r->app, &u->ks.impi, "") != RC_OK)
+	if (u->tmpi_refused && same_card(r) && drop_tmpi(r, u) != RC_OK)
 		log_error("gba: a refused TMPI could not be deleted");
 	end_run(r, &o, NULL, u->dur_us);
 }

@@ -127,7 +127,7 @@ enum rc
 mt_store_card(struct store *st, const struct iccid *iccid, bool *changed)
 {
 	struct iccid last;
-	enum rc rc, end;
+	enum rc rc;
 
 	rc = mt_store_last_card(st, &last);
 	if (rc == RC_OK && strcmp(last.s, iccid->s) == 0) {
@@ -139,9 +139,7 @@ mt_store_card(struct store *st, const struct iccid *iccid, bool *changed)
 		return rc;
 	if ((rc = forget_others(st, iccid->s)) == RC_OK)
 		rc = store_meta_put_text(st, META_ICC_ID, iccid->s);
-	if ((end = store_end(st, rc == RC_OK)) != RC_OK && rc == RC_OK)
-		rc = end;
-	if (rc == RC_OK)
+	if ((rc = mt_sql_end(st, rc)) == RC_OK)
 		*changed = true;
 	return rc;
 }
@@ -219,12 +217,13 @@ mt_store_drop_ks(struct store *st, const struct mt_app *app, const struct btid *
 	int n = 0;
 	enum rc rc;
 
-	if ((rc = mt_sql_run(st, MT_SQL_DROP_KS, &n, "ttt", app->iccid.s, app->aid, btid->s)) != RC_OK)
+	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_run(st, MT_SQL_DROP_KS_NAF, NULL, "ttt", app->iccid.s, app->aid, btid->s)) != RC_OK)
-		return rc;
-	*dropped = n > 0;
-	return RC_OK;
+	if ((rc = mt_sql_run(st, MT_SQL_DROP_KS, &n, "ttt", app->iccid.s, app->aid, btid->s)) == RC_OK)
+		rc = mt_sql_run(st, MT_SQL_DROP_KS_NAF, NULL, "ttt", app->iccid.s, app->aid, btid->s);
+	if ((rc = mt_sql_end(st, rc)) == RC_OK)
+		*dropped = n > 0;
+	return rc;
 }
 
 enum rc

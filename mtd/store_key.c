@@ -61,15 +61,6 @@ insert_key(struct store *st, const struct mt_key *k, const struct mt_origin *fro
 	    span_of(key, sizeof key), span_of(naf, sizeof naf), k->challenge, k->created, k->expires, from->link, from->conn);
 }
 
-/* Several statements that stand or fall together. */
-static enum rc
-end_group(struct store *st, enum rc rc)
-{
-	enum rc end = store_end(st, rc == RC_OK);
-
-	return rc != RC_OK ? rc : end;
-}
-
 enum rc
 mt_store_put_key(struct store *st, const struct mt_key *k, const struct mt_origin *from)
 {
@@ -77,7 +68,7 @@ mt_store_put_key(struct store *st, const struct mt_key *k, const struct mt_origi
 
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
-	return end_group(st, insert_key(st, k, from));
+	return mt_sql_end(st, insert_key(st, k, from));
 }
 
 /* A row of GET_KEY or EACH_KEY. */
@@ -158,7 +149,7 @@ mt_store_confirm_key(struct store *st, const struct iccid *iccid, const struct t
 	name_key(iccid, t, &n);
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
-	return end_group(st, confirm_key(st, &n));
+	return mt_sql_end(st, confirm_key(st, &n));
 }
 
 enum rc
@@ -203,7 +194,7 @@ mt_store_end_conn(struct store *st, const struct mt_origin *from, unsigned max)
 		return rc;
 	if ((rc = mt_sql_run(st, MT_SQL_END_CONN, NULL, "tt", from->link, from->conn)) == RC_OK)
 		rc = mt_store_trim_conn(st, &ended, max);
-	return end_group(st, rc);
+	return mt_sql_end(st, rc);
 }
 
 enum rc
@@ -215,5 +206,5 @@ mt_store_end_all_conns(struct store *st, unsigned max)
 		return rc;
 	if ((rc = mt_sql_run(st, MT_SQL_END_CONNS, NULL, "")) == RC_OK)
 		rc = mt_sql_run(st, MT_SQL_TRIM_LINKS, NULL, "i", (int64_t)max);
-	return end_group(st, rc);
+	return mt_sql_end(st, rc);
 }

@@ -86,6 +86,14 @@ mt_sql_run(struct store *st, enum mt_sql i, int *changes, const char *types, ...
 	return RC_OK;
 }
 
+enum rc
+mt_sql_end(struct store *st, enum rc rc)
+{
+	enum rc end = store_end(st, rc == RC_OK);
+
+	return rc != RC_OK ? rc : end;
+}
+
 struct span
 mt_sql_col(sqlite3_stmt *q, int col)
 {

@@ -69,6 +69,8 @@ enum rc mt_sql_bind(struct store *st, enum mt_sql i, sqlite3_stmt **out, const c
 enum rc mt_sql_step(sqlite3_stmt *q) MUST_USE;
 /* A statement without rows, bound and run; *changes (may be NULL) = rows touched. */
 enum rc mt_sql_run(struct store *st, enum mt_sql i, int *changes, const char *types, ...) MUST_USE;
+/* After store_begin() and several statements that came to rc: they stand or fall together. */
+enum rc mt_sql_end(struct store *st, enum rc rc) MUST_USE;
 /* A column as borrowed octets, until the next step. */
 struct span mt_sql_col(sqlite3_stmt *q, int col);
 /* Octets that name a row: the parts, a NUL after each. RC_RANGE. */
