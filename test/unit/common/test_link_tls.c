@@ -1,0 +1,616 @@
+/* link with TLS: certificates on both sides, and who is told what when one of them is refused. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/link.h"
+#include "common/link_impl.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "test/unit/pki.h"
+#include "test/unit/unit.h"
+
+static struct loop *loop;
+static struct clock *clk;
+static struct link_net *net;
+static struct link_listener *ll;
+static struct link_tls *tls_a, *tls_b;
+static struct pki_cert ca, other_ca, server, client;
+static enum reason logged;		/* the last refusal that the accepting side logged */
+static int accepted;
+
+struct end {
+	struct link *l;
+	int up, data, closed;
+	bool drain;
+	size_t n;
+	enum reason why;
+	char detail[200];
+};
+static struct end a, b;
+
+static void
+on_log(enum log_level level, const char *line, void *arg)
+{
+	const char *p = strstr(line, "reason=");
+	char code[64];
+
+	(void)level, (void)arg;
+	if (p != NULL && sscanf(p + 7, "%63[a-z0-9-]", code) == 1)
+		logged = reason_by_code(code);
+}
+
+static void
+on_up(struct link *l, void *arg)
+{
+	(void)l;
+	((struct end *)arg)->up++;
+}
+
+static void
+on_data(struct link *l, void *arg)
+{
+	struct end *e = arg;
+
+	e->data++;
+	if (e->drain) {
+		e->n += link_input(l).n;
+		link_drain(l, link_input(l).n);
+	}
+}
+
+static void
+on_closed(struct link *l, enum reason why, const char *detail, void *arg)
+{
+	struct end *e = arg;
+
+	ck_assert_int_eq(e->closed, 0);
+	e->closed++;
+	e->why = why;
+	snprintf(e->detail, sizeof e->detail, "%s", detail);
+	link_free(l);
+	e->l = NULL;
+}
+
+static const struct link_cb cb = { .on_up = on_up, .on_data = on_data, .on_closed = on_closed };
+
+static void
+on_accept(struct link *l, void *arg)
+{
+	struct end *e = arg;
+
+	accepted++;
+	e->l = l;
+	e->up++;
+	link_set_cb(l, &cb, e);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+#define until(cond) do { \
+	int64_t until_end = now_ms() + 3000; \
+	while (!(cond)) { \
+		loop_turn(loop, NULL, NULL); \
+		ck_assert_msg(now_ms() < until_end, "%s did not happen", #cond); \
+	} \
+} while (0)
+
+static void
+turns(int n)
+{
+	for (int i = 0; i < n; i++) {
+		loop_turn(loop, NULL, NULL);
+		usleep(500);
+	}
+}
+
+static void
+make_pki(void)
+{
+	pki_make(&ca, "ca", &(struct pki_spec){ .cn = "CA", .ca = true, .to_s = 86400 * 30 }, NULL);
+	pki_make(&other_ca, "other", &(struct pki_spec){ .cn = "Other CA", .ca = true }, NULL);
+	pki_make(&server, "server", &(struct pki_spec){ .cn = "cn.example.org", .san = "DNS:Bsf.example.org,DNS:two.example.org,DNS:*.wild.example.org",
+	    .usage = "serverAuth" }, &ca);
+	pki_make(&client, "client", &(struct pki_spec){ .cn = "nafkc", .san = "DNS:nafkc.example.org", .usage = "clientAuth" }, &ca);
+}
+
+static void
+setup(void)
+{
+	memset(&a, 0, sizeof a);
+	memset(&b, 0, sizeof b);
+	ll = NULL;
+	tls_a = tls_b = NULL;
+	logged = REASON_NONE;
+	accepted = 0;
+	log_capture(on_log, NULL);
+	make_pki();
+	ck_ok(loop_new(&loop));
+	ck_ok(clock_new(loop, CLOCK_CONTROLLED, &clk));
+	ck_ok(link_net_new(loop, clk, &net));
+}
+
+static void
+teardown(void)
+{
+	link_free(a.l);
+	link_free(b.l);
+	link_listener_free(ll);
+	link_net_free(net);
+	link_tls_free(tls_a);
+	link_tls_free(tls_b);
+	clock_free(clk);
+	loop_free(loop);
+	pki_free(&ca);
+	pki_free(&other_ca);
+	pki_free(&server);
+	pki_free(&client);
+	pki_remove_dir();
+}
+
+static struct link_tls *
+tls(const struct pki_cert *own, const struct pki_cert *trust)
+{
+	struct link_tls *t = NULL;
+
+	ck_ok(link_tls_new(own->crt_file, own->key_file, trust->crt_file, clk, &t));
+	return t;
+}
+
+static void
+listen_tls(struct link_tls *t)
+{
+	struct link_options opt = { .tls = t };
+
+	ck_ok(link_listen(net, "tcp:127.0.0.1:0", &opt, on_accept, &b, &ll));
+}
+
+static void
+dial(struct link_tls *t, const char *name)
+{
+	struct link_options opt = { .tls = t, .tls_name = name };
+
+	ck_ok(link_connect(net, link_listener_address(ll), &opt, &cb, &a, &a.l));
+}
+
+static void
+pair(void)
+{
+	tls_b = tls(&server, &ca);
+	tls_a = tls(&client, &ca);
+	listen_tls(tls_b);
+	dial(tls_a, "bsf.example.org");
+	until(a.up == 1 && b.up == 1);
+}
+
+START_TEST(there_and_back)
+{
+	struct link_peer p;
+	uint8_t spki[32];
+
+	pair();
+	ck_ok(link_write(a.l, span_str("hello")));
+	until(b.data > 0);
+	ck_assert(span_eq_str(link_input(b.l), "hello"));
+	link_drain(b.l, 5);
+	ck_ok(link_write(b.l, span_str("back")));
+	until(a.data > 0);
+	ck_assert(span_eq_str(link_input(a.l), "back"));
+	link_get_peer(a.l, &p);
+	ck_assert(p.has_cert);
+	ck_assert_str_eq(p.dns_names, "Bsf.example.org two.example.org");	/* a wildcard is no name */
+	ck_assert(link_peer_has_name(&p, "bsf.example.org"));
+	ck_assert(!link_peer_has_name(&p, "cn.example.org"));
+	pki_spki(&server, spki);
+	ck_assert_mem_eq(p.spki_sha256, spki, 32);
+	link_get_peer(b.l, &p);
+	ck_assert_str_eq(p.dns_names, "nafkc.example.org");
+	pki_spki(&client, spki);
+	ck_assert_mem_eq(p.spki_sha256, spki, 32);
+}
+END_TEST
+
+START_TEST(much_in_both_directions)
+{
+	static char big[4 << 20];
+
+	pair();
+	a.drain = b.drain = true;
+	ck_ok(link_write(a.l, span_of(big, sizeof big)));
+	ck_ok(link_write(b.l, span_of(big, sizeof big)));
+	until(a.n == sizeof big && b.n == sizeof big);
+}
+END_TEST
+
+START_TEST(input_limit)
+{
+	static char big[300000];
+	size_t before;
+
+	pair();
+	link_set_input_limit(b.l, 1000);
+	ck_ok(link_write(a.l, span_of(big, sizeof big)));
+	turns(50);
+	before = link_input(b.l).n;
+	ck_assert_uint_ge(before, 1000);
+	ck_assert_uint_le(before, 1000 + 16384);	/* a record is not cut */
+	b.drain = true;
+	b.n = before;
+	link_drain(b.l, before);
+	until(b.n == sizeof big);
+}
+END_TEST
+
+START_TEST(close_in_good_order)
+{
+	static char big[1 << 20];
+
+	pair();
+	b.drain = true;
+	ck_ok(link_write(a.l, span_of(big, sizeof big)));
+	link_close(a.l);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(a.why, REASON_NONE);
+	ck_assert_int_eq(b.why, REASON_NONE);
+	ck_assert_uint_eq(b.n, sizeof big);
+}
+END_TEST
+
+START_TEST(an_end_without_close_notify_is_none)
+{
+	pair();
+	link_free(a.l);
+	a.l = NULL;
+	until(b.closed == 1);
+	ck_assert_int_eq(b.why, REASON_LINK_BROKEN);
+}
+END_TEST
+
+/* --- refusals: both sides know why. The accepting side logs it, the connecting side hears it in on_closed. */
+
+enum cert { GOOD_SERVER, GOOD_CLIENT, OTHER_CA, EXPIRED, EARLY, CN_ONLY, WILDCARD, WRONG_USAGE, SELF_SIGNED };
+static const struct refusal {
+	const char *what;
+	enum cert server, client;
+	bool client_trusts_other;
+	const char *name;
+	enum reason at_client, at_server;
+} refusals[] = {
+	{ "N4 wrong name", GOOD_SERVER, GOOD_CLIENT, false, "nafkc2.example.org", REASON_LINK_TLS_NAME, REASON_LINK_REFUSED_CERT },
+	{ "N4 parent domain", GOOD_SERVER, GOOD_CLIENT, false, "example.org", REASON_LINK_TLS_NAME, REASON_LINK_REFUSED_CERT },
+	{ "N4 CN only", CN_ONLY, GOOD_CLIENT, false, "bsf.example.org", REASON_LINK_TLS_NAME, REASON_LINK_REFUSED_CERT },
+	{ "N4 wildcard", WILDCARD, GOOD_CLIENT, false, "bsf.example.org", REASON_LINK_TLS_NAME, REASON_LINK_REFUSED_CERT },
+	{ "server of another CA", OTHER_CA, GOOD_CLIENT, false, "bsf.example.org", REASON_LINK_TLS_CA, REASON_LINK_REFUSED_CA },
+	{ "server self-signed", SELF_SIGNED, GOOD_CLIENT, false, "bsf.example.org", REASON_LINK_TLS_CA, REASON_LINK_REFUSED_CA },
+	{ "client trusts another CA", GOOD_SERVER, GOOD_CLIENT, true, "bsf.example.org", REASON_LINK_TLS_CA, REASON_LINK_REFUSED_CA },
+	{ "server expired", EXPIRED, GOOD_CLIENT, false, "bsf.example.org", REASON_LINK_TLS_EXPIRED, REASON_LINK_REFUSED_EXPIRED },
+	{ "server not yet valid", EARLY, GOOD_CLIENT, false, "bsf.example.org", REASON_LINK_TLS_EARLY, REASON_LINK_REFUSED_CERT },
+	{ "server with a client's certificate", WRONG_USAGE, GOOD_CLIENT, false, "bsf.example.org", REASON_LINK_TLS_CERT, REASON_LINK_REFUSED_CERT },
+	{ "client of another CA", GOOD_SERVER, OTHER_CA, false, "bsf.example.org", REASON_LINK_REFUSED_CA, REASON_LINK_TLS_CA },
+	{ "client expired", GOOD_SERVER, EXPIRED, false, "bsf.example.org", REASON_LINK_REFUSED_EXPIRED, REASON_LINK_TLS_EXPIRED },
+	{ "client not yet valid", GOOD_SERVER, EARLY, false, "bsf.example.org", REASON_LINK_REFUSED_CERT, REASON_LINK_TLS_EARLY },
+	{ "client with a server's certificate", GOOD_SERVER, WRONG_USAGE, false, "bsf.example.org", REASON_LINK_REFUSED_CERT, REASON_LINK_TLS_CERT },
+};
+
+static void
+make(struct pki_cert *c, enum cert kind, const char *file, bool is_server)
+{
+	struct pki_spec s = { .cn = "bsf.example.org", .san = "DNS:bsf.example.org", .usage = is_server ? "serverAuth" : "clientAuth" };
+	const struct pki_cert *issuer = &ca;
+
+	switch (kind) {
+	case OTHER_CA:
+		issuer = &other_ca;
+		break;
+	case SELF_SIGNED:
+		issuer = NULL;
+		break;
+	case EXPIRED:
+		s.from_s = -7200;
+		s.to_s = -3600;
+		break;
+	case EARLY:
+		s.from_s = 3600;
+		s.to_s = 7200;
+		break;
+	case CN_ONLY:
+		s.san = NULL;
+		break;
+	case WILDCARD:
+		s.san = "DNS:*.example.org";
+		break;
+	case WRONG_USAGE:
+		s.usage = is_server ? "clientAuth" : "serverAuth";
+		break;
+	default:
+		break;
+	}
+	pki_make(c, file, &s, issuer);
+}
+
+START_TEST(N4_refusals_are_named_on_both_sides)
+{
+	const struct refusal *r = &refusals[_i];
+	struct pki_cert sc, cc;
+
+	make(&sc, r->server, "s", true);
+	make(&cc, r->client, "c", false);
+	tls_b = tls(&sc, &ca);
+	tls_a = tls(&cc, r->client_trusts_other ? &other_ca : &ca);
+	listen_tls(tls_b);
+	dial(tls_a, r->name);
+	until(a.closed == 1 && logged != REASON_NONE);
+	ck_assert_msg(a.why == r->at_client, "%s: client says %s", r->what, reason_get(a.why)->code);
+	ck_assert_msg(logged == r->at_server, "%s: server says %s", r->what, reason_get(logged)->code);
+	ck_assert_int_eq(accepted, 0);
+	pki_free(&sc);
+	pki_free(&cc);
+}
+END_TEST
+
+/* T3: the same clock that expires keys judges certificates. */
+START_TEST(T3_certificates_expire_by_our_clock)
+{
+	pair();
+	link_free(a.l);
+	until(b.closed == 1);
+	memset(&a, 0, sizeof a);
+	memset(&b, 0, sizeof b);
+	clock_advance(clk, 3700 * 1000);
+	dial(tls_a, "bsf.example.org");
+	until(a.closed == 1);
+	ck_assert_int_eq(a.why, REASON_LINK_TLS_EXPIRED);
+}
+END_TEST
+
+START_TEST(without_a_name_any_name_will_do)
+{
+	tls_b = tls(&server, &ca);
+	tls_a = tls(&client, &ca);
+	listen_tls(tls_b);
+	dial(tls_a, NULL);
+	until(a.up == 1 && b.up == 1);
+}
+END_TEST
+
+/* --- U8: TLS at one end only */
+
+START_TEST(U8_plain_peer_at_a_tls_link)
+{
+	tls_b = tls(&server, &ca);
+	listen_tls(tls_b);
+	dial(NULL, NULL);
+	until(a.up == 1);
+	ck_ok(link_write(a.l, span_str("{\"id\":1,\"op\":\"hello\"}\n")));
+	until(a.closed == 1 && logged != REASON_NONE);
+	ck_assert_int_eq(a.why, REASON_LINK_PEER_TLS);
+	ck_assert_int_eq(a.data, 0);
+	ck_assert_int_eq(logged, REASON_LINK_PEER_PLAIN);
+	ck_assert_int_eq(accepted, 0);
+}
+END_TEST
+
+START_TEST(U8_tls_peer_at_a_plain_link)
+{
+	tls_a = tls(&client, &ca);
+	listen_tls(NULL);
+	dial(tls_a, "bsf.example.org");
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(a.up, 0);
+	ck_assert_int_eq(a.why, REASON_LINK_PEER_PLAIN);
+	ck_assert_int_eq(b.why, REASON_LINK_PEER_TLS);
+	ck_assert_int_eq(b.data, 0);
+}
+END_TEST
+
+/* --- odd peers */
+
+static int
+bare(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct link_address x;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_ok(link_address_parse(link_listener_address(ll), &x));
+	in.sin_port = htons(x.port);
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
+	return fd;
+}
+
+START_TEST(a_silent_peer_is_given_10_s)
+{
+	char c;
+	int fd;
+
+	tls_b = tls(&server, &ca);
+	listen_tls(tls_b);
+	fd = bare();
+	turns(10);
+	clock_advance(clk, 9900);
+	turns(10);
+	ck_assert_int_eq(logged, REASON_NONE);
+	clock_advance(clk, 100);
+	until(logged == REASON_LINK_TIMEOUT);
+	ck_assert_int_eq(recv(fd, &c, 1, 0), 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(garbage_after_a_good_beginning)
+{
+	static const uint8_t hello[] = { 0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0xff };
+	uint8_t got[16];
+	int fd;
+
+	tls_b = tls(&server, &ca);
+	listen_tls(tls_b);
+	fd = bare();
+	ck_assert_int_eq(send(fd, hello, sizeof hello, 0), sizeof hello);
+	until(logged != REASON_NONE);
+	ck_assert_int_eq(logged, REASON_LINK_TLS_BROKEN);
+	ck_assert_int_gt(recv(fd, got, sizeof got, 0), 0);
+	ck_assert_int_eq(got[0], 0x15);		/* an alert, no silence */
+	close(fd);
+}
+END_TEST
+
+START_TEST(gone_during_the_handshake)
+{
+	static const uint8_t some[] = { 0x16, 3, 1 };
+	int fd;
+
+	tls_b = tls(&server, &ca);
+	listen_tls(tls_b);
+	fd = bare();
+	ck_assert_int_eq(send(fd, some, sizeof some, 0), sizeof some);
+	turns(10);
+	close(fd);
+	until(logged == REASON_LINK_TLS_BROKEN);
+	ck_assert_int_eq(accepted, 0);
+}
+END_TEST
+
+START_TEST(listener_gone_during_the_handshake)
+{
+	int fd;
+
+	tls_b = tls(&server, &ca);
+	listen_tls(tls_b);
+	tls_a = tls(&client, &ca);
+	fd = bare();
+	dial(tls_a, NULL);
+	loop_turn(loop, NULL, NULL);
+	loop_turn(loop, NULL, NULL);
+	link_listener_free(ll);
+	ll = NULL;
+	turns(50);
+	ck_assert_int_eq(accepted, 0);
+	close(fd);
+}
+END_TEST
+
+/* A peer of the old versions: its own OpenSSL, allowed to speak TLS 1.1. */
+START_TEST(tls_1_1_is_refused)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl;
+	int fd, r;
+
+	tls_b = tls(&server, &ca);
+	listen_tls(tls_b);
+	fd = bare();
+	SSL_CTX_set_min_proto_version(ctx, TLS1_1_VERSION);
+	SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
+	SSL_CTX_set_security_level(ctx, 0);
+	ck_assert_int_eq(SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0"), 1);
+	ssl = SSL_new(ctx);
+	SSL_set_fd(ssl, fd);
+	/* its hello goes out, then it would wait: no answer can be there yet */
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	r = SSL_connect(ssl);
+	ck_assert_int_eq(r, -1);
+	until(logged != REASON_NONE);
+	ck_assert_int_eq(logged, REASON_LINK_TLS_BROKEN);
+	usleep(20000);
+	r = SSL_connect(ssl);
+	ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	close(fd);
+}
+END_TEST
+
+/* Without a certificate the handshake fails at the server, and the client is told by the alert. */
+START_TEST(no_client_certificate)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl;
+	char c;
+	int fd;
+
+	tls_b = tls(&server, &ca);
+	listen_tls(tls_b);
+	fd = bare();
+	ssl = SSL_new(ctx);
+	SSL_set_fd(ssl, fd);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	until(SSL_connect(ssl) == 1);
+	until(logged != REASON_NONE);
+	ck_assert_int_eq(logged, REASON_LINK_TLS_NO_CERT);
+	ck_assert_int_eq(accepted, 0);
+	usleep(20000);
+	ERR_clear_error();
+	ck_assert_int_le(SSL_read(ssl, &c, 1), 0);
+	ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()), SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	close(fd);
+}
+END_TEST
+
+/* --- files */
+
+START_TEST(files)
+{
+	struct link_tls *t = NULL;
+
+	ck_rc(link_tls_new("/no/such", client.key_file, ca.crt_file, clk, &t), RC_SYNTAX);
+	ck_rc(link_tls_new(client.crt_file, "/no/such", ca.crt_file, clk, &t), RC_IO);
+	ck_rc(link_tls_new(client.crt_file, client.key_file, "/no/such", clk, &t), RC_SYNTAX);
+	ck_rc(link_tls_new(client.crt_file, server.key_file, ca.crt_file, clk, &t), RC_SYNTAX);
+	ck_rc(link_tls_new(client.key_file, client.key_file, ca.crt_file, clk, &t), RC_SYNTAX);
+	ck_assert_int_eq(chmod(client.key_file, 0640), 0);
+	ck_rc(link_tls_new(client.crt_file, client.key_file, ca.crt_file, clk, &t), RC_DENIED);
+	ck_assert_int_eq(chmod(client.key_file, 0604), 0);
+	ck_rc(link_tls_new(client.crt_file, client.key_file, ca.crt_file, clk, &t), RC_DENIED);
+	ck_assert_int_eq(chmod(client.key_file, 0400), 0);
+	ck_ok(link_tls_new(client.crt_file, client.key_file, ca.crt_file, clk, &t));
+	link_tls_free(t);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("link_tls");
+	TCase *t = tcase_create("tls"), *r = tcase_create("refusals"), *o = tcase_create("odd");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, there_and_back);
+	tcase_add_test(t, much_in_both_directions);
+	tcase_add_test(t, input_limit);
+	tcase_add_test(t, close_in_good_order);
+	tcase_add_test(t, an_end_without_close_notify_is_none);
+	tcase_add_test(t, files);
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(r, setup, teardown);
+	tcase_add_loop_test(r, N4_refusals_are_named_on_both_sides, 0, TABLE_N(refusals));
+	tcase_add_test(r, T3_certificates_expire_by_our_clock);
+	tcase_add_test(r, without_a_name_any_name_will_do);
+	tcase_add_test(r, U8_plain_peer_at_a_tls_link);
+	tcase_add_test(r, U8_tls_peer_at_a_plain_link);
+	suite_add_tcase(s, r);
+	tcase_add_checked_fixture(o, setup, teardown);
+	tcase_add_test(o, a_silent_peer_is_given_10_s);
+	tcase_add_test(o, garbage_after_a_good_beginning);
+	tcase_add_test(o, gone_during_the_handshake);
+	tcase_add_test(o, listener_gone_during_the_handshake);
+	tcase_add_test(o, tls_1_1_is_refused);
+	tcase_add_test(o, no_client_certificate);
+	suite_add_tcase(s, o);
+	return unit_run(s);
+}
