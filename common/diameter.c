@@ -25,21 +25,31 @@ dia_frame(struct span in, size_t *len)
 	return RC_OK;
 }
 
+bool
+dia_peek(struct span in, struct dia_hdr *out)
+{
+	struct dia_hdr h;
+	uint8_t version;
+
+	if (!span_u8(&in, &version) || !span_u24(&in, &h.len) || !span_u8(&in, &h.flags) || !span_u24(&in, &h.cmd) ||
+	    !span_u32(&in, &h.app) || !span_u32(&in, &h.hbh) || !span_u32(&in, &h.e2e))
+		return false;
+	*out = h;
+	return true;
+}
+
 enum rc
 dia_parse(struct span in, struct dia_msg *out)
 {
 	struct dia_msg m = { .whole = in };
-	struct span rest = in, version_and_length;
+	struct span rest = in, header;
 	size_t len;
 	enum rc rc;
 
 	if ((rc = dia_frame(in, &len)) != RC_OK)
 		return rc == RC_NOTFOUND ? RC_RANGE : rc;
-	if (len != in.n || !span_take(&rest, 4, &version_and_length) || !span_u8(&rest, &m.hdr.flags) ||
-	    !span_u24(&rest, &m.hdr.cmd) || !span_u32(&rest, &m.hdr.app) || !span_u32(&rest, &m.hdr.hbh) ||
-	    !span_u32(&rest, &m.hdr.e2e))
+	if (len != in.n || !dia_peek(in, &m.hdr) || !span_take(&rest, DIA_HDR_LEN, &header))
 		return RC_RANGE;
-	m.hdr.len = (uint32_t)len;
 	m.avps = rest;
 	*out = m;
 	return RC_OK;

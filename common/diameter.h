@@ -109,6 +109,8 @@ struct dia_fault {
  * DIA_MSG_MAX. After both of these the stream cannot be trusted: close it.
  */
 enum rc dia_frame(struct span in, size_t *len) MUST_USE;
+/* The header at the front of in as it stands, good or not; false when fewer than DIA_HDR_LEN octets are in. */
+bool dia_peek(struct span in, struct dia_hdr *out);
 /* One whole message. Header alone; AVPs are not looked at. RC_SYNTAX, RC_RANGE as dia_frame(), or the length is not in.n. */
 enum rc dia_parse(struct span in, struct dia_msg *out) MUST_USE;
 /* Takes the next AVP off the front. RC_NOTFOUND: none left. RC_SYNTAX: fault (may be NULL) says 5014 or 3009 and how. */
@@ -177,6 +179,8 @@ void dia_put_group(struct dia_buf *b, enum dia_id id);
 void dia_end_group(struct dia_buf *b);
 /* Any AVP at all, vendor only if V is among flags: what a library never would send, and what is copied unchanged. */
 void dia_put_raw(struct dia_buf *b, uint32_t code, uint32_t vendor, uint8_t flags, struct span data);
+/* AVPs as they stand. */
+void dia_put_avps(struct dia_buf *b, struct span avps);
 /* Result-Code or Experimental-Result, Error-Message, Failed-AVP as f says. */
 void dia_put_fault(struct dia_buf *b, const struct dia_fault *f);
 /* Vendor-Specific-Application-Id { vendor, Auth-Application-Id app }. */

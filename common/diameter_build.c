@@ -97,6 +97,12 @@ dia_put_raw(struct dia_buf *b, uint32_t code, uint32_t vendor, uint8_t flags, st
 	put_uint(b, 0, (4 - data.n % 4) % 4);
 }
 
+void
+dia_put_avps(struct dia_buf *b, struct span avps)
+{
+	put_octets(b, avps);
+}
+
 static uint8_t
 flags_of(const struct dia_avp_def *d)
 {

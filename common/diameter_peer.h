@@ -48,7 +48,7 @@ struct dia_peer_conf {
 	const char *address;	/* we connect: "tcp:HOST:PORT"; NULL = it connects to us */
 	struct link_tls *tls;	/* we connect: TLS, its certificate must carry host as dNSName; NULL = plain */
 	bool relay;		/* may speak for other Origin-Hosts, and reaches every realm */
-	bool insecure;		/* plain TCP to or from beyond loopback is allowed (B3) */
+	bool insecure;		/* we connect: plain TCP beyond loopback is allowed (B3) */
 };
 
 struct dia_listen_conf {
@@ -106,8 +106,7 @@ void dia_node_retry(struct dia_node *n);
 /* --- requests of ours */
 
 /*
- * The answer, or why there is none: REASON_ZN_UNREACHABLE (no peer is up, or the last one tried went), REASON_ZN_TIMEOUT,
- * REASON_ZN_BUSY (max_calls), REASON_STOPPING. answer is borrowed, and is cleansed after this call; it may be an error (E set).
+ * The answer, or why there is none: REASON_ZN_UNREACHABLE (no peer is up, or the last one tried went), REASON_ZN_TIMEOUT. answer is borrowed, and is cleansed after this call; it may be an error (E set).
  */
 typedef void dia_on_answer(void *arg, const struct dia_msg *answer, enum reason why);
 /*
@@ -117,11 +116,12 @@ typedef void dia_on_answer(void *arg, const struct dia_msg *answer, enum reason 
  *   dest_host   NULL = any of the realm
  *   request     from dia_begin … dia_end; copied
  *   timeout_ms  of one try at one peer; 0 = 3,000
- * fn runs exactly once, never inside this call, unless cancelled. out may be NULL. RC_NOMEM, RC_SYNTAX (no request).
+ * fn runs exactly once, never inside this call, unless cancelled. out may be NULL.
+ * RC_NOMEM, RC_SYNTAX (no request), RC_LIMIT (max_calls: REASON_ZN_BUSY), RC_STATE (stopping).
  */
 enum rc dia_request(struct dia_node *n, const char *dest_realm, const char *dest_host, const struct dia_buf *request,
     int64_t timeout_ms, dia_on_answer *fn, void *arg, struct dia_call **out) MUST_USE;
-/* fn will not run; a late answer is an orphan. NULL is fine. */
+/* fn will not run; a late answer is an orphan. Not from fn on, when c is gone. NULL is fine. */
 void dia_cancel(struct dia_call *c);
 /* A Session-Id of ours, new with each call: host;high32;low32. */
 void dia_session_id(struct dia_node *n, char out[static DIA_SESSION_ID_MAX + 1]);
