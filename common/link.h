@@ -83,6 +83,7 @@ void link_free(struct link *l);
 /* Who is at the other end. */
 struct link_peer {
 	char address[128];		/* "tcp:127.0.0.1:40112", "unix:uid=0", "mem:3" */
+	char local[128];		/* our own end: "tcp:127.0.0.1:3868"; "" where there is no such thing */
 	bool has_cred;			/* UNIX socket: uid and gid are the kernel's word */
 	uid_t uid;
 	gid_t gid;

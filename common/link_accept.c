@@ -76,7 +76,7 @@ on_socket(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *sa, in
 		goto fail;
 	link_sock_print_address(sa, l->peer.address, sizeof l->peer.address);
 	l->peer.loopback = link_sock_is_loopback(sa);
-	link_sock_read_cred(fd, &l->peer);
+	link_sock_read_ends(fd, &l->peer);
 	l->tls = ll->tls;
 	l->half = true;
 	LIST_INSERT_HEAD(&ll->net->halves, l, halves);

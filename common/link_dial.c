@@ -70,7 +70,7 @@ on_dial_event(struct bufferevent *raw, short what, void *arg)
 	if (what & BEV_EVENT_CONNECTED) {
 		link_sock_print_address(sa, l->peer.address, sizeof l->peer.address);
 		l->peer.loopback = link_sock_is_loopback(sa);
-		link_sock_read_cred(bufferevent_getfd(raw), &l->peer);
+		link_sock_read_ends(bufferevent_getfd(raw), &l->peer);
 		d->raw = NULL;
 		l->dial = NULL;
 		link_dial_free(d);

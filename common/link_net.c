@@ -38,14 +38,18 @@ link_sock_is_loopback(const struct sockaddr *sa)
 }
 
 void
-link_sock_read_cred(evutil_socket_t fd, struct link_peer *out)
+link_sock_read_ends(evutil_socket_t fd, struct link_peer *out)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof ss;
 	struct ucred c;
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &n) != 0 || ss.ss_family != AF_UNIX)
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) != 0)
 		return;
+	if (ss.ss_family != AF_UNIX) {
+		link_sock_print_address((struct sockaddr *)&ss, out->local, sizeof out->local);
+		return;
+	}
 	n = sizeof c;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &n) != 0)
 		return;

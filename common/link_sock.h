@@ -79,8 +79,8 @@ void link_linger_all_free(struct link_sock_net *net);
 /* link_net.c: "tcp:127.0.0.1:40112", "tcp:[::1]:80" */
 void link_sock_print_address(const struct sockaddr *sa, char *out, size_t cap);
 bool link_sock_is_loopback(const struct sockaddr *sa);
-/* A UNIX socket's other end: the kernel's word. */
-void link_sock_read_cred(evutil_socket_t fd, struct link_peer *out);
+/* Our own end; and who is at the other end of a UNIX socket: the kernel's word. */
+void link_sock_read_ends(evutil_socket_t fd, struct link_peer *out);
 
 /* link_dial.c */
 enum rc link_dial_start(struct link_sock *l, const struct link_address *a) MUST_USE;
