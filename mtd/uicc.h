@@ -33,12 +33,13 @@ struct mt_uicc_cb {
 	 */
 	void (*on_ended)(struct mt_uicc_session *s, enum reason why, void *arg);
 };
-/* data and sw are the card's last word: 61xx and 6Cxx were followed and are not seen here. data is borrowed. */
+/* data and sw are the card's last word: 61xx and 6Cxx were followed and are not seen here. data is borrowed until the session
+ * transmits again or ends. */
 typedef void mt_uicc_on_answer(void *arg, struct span data, uint16_t sw);
 
 /* Queue for the card; on_begun or on_ended follows. With no card in, on_ended. RC_NOMEM. The caller ends it in each case. */
 enum rc mt_uicc_begin(struct mt_uicc *u, const struct mt_uicc_cb *cb, void *arg, struct mt_uicc_session **out) MUST_USE;
-/* One command APDU, one at a time; fn runs once, or on_ended instead. RC_STATE (not begun, or one is under way), RC_RANGE (5..261 octets or 4), RC_NOMEM. */
+/* One command APDU, one at a time; fn runs once, or on_ended instead. RC_STATE (not begun, or one is under way), RC_RANGE (4..261 octets). */
 enum rc mt_uicc_transmit(struct mt_uicc_session *s, struct span apdu, mt_uicc_on_answer *fn, void *arg) MUST_USE;
 /* Give it back and free the session, at any time; no callback follows. NULL is fine. */
 void mt_uicc_end(struct mt_uicc_session *s);
@@ -57,7 +58,10 @@ void mt_uicc_free(struct mt_uicc *u);
 /* --- for who is a reader; all calls on the loop thread */
 
 struct mt_uicc_reader {
-	/* Send one APDU to the card; mt_uicc_answered() follows, never inside this call. RC_IO. */
+	/*
+	 * Send one APDU to the card (copy it). mt_uicc_answered() follows exactly once, never inside this call, also when the card
+	 * goes meanwhile. RC_IO: it could not be sent, nothing follows.
+	 */
 	enum rc (*transmit)(void *reader, struct span apdu);
 	/* A user begins (true) or has ended (false): the place for a reader's transaction. May be NULL. */
 	void (*exclusive)(void *reader, bool on);

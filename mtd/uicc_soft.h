@@ -1,6 +1,7 @@
 /*
  * uicc_soft: a reader whose card is software (card.h), for labs and tests. It answers APDUs and nothing else; K and OPc
- * do not leave the card's files. In this process for now; the next piece of work puts it into a child (C1).
+ * do not leave the card's files. In this process for now: its counters are made durable by a blocking write on the loop, before
+ * the answer leaves. The next piece of work puts the card into a child behind this same face (C1).
  */
 #ifndef MTD_UICC_SOFT_H
 #define MTD_UICC_SOFT_H
@@ -12,12 +13,12 @@ struct mt_card_image;
 struct mt_uicc;
 struct rnd;
 
-/* An empty reader. RC_NOMEM. Free it by mt_uicc_free(). */
+/* An empty reader. RC_NOMEM. clock and rnd are borrowed for its life; free it by mt_uicc_free(). */
 enum rc mt_uicc_soft_new(struct clock *clock, const struct rnd *rnd, struct mt_uicc **out) MUST_USE;
 /*
  * Put a card in: its image (conf/card.conf.sample) is read, its counters from IMAGE.state.
- * RC_EXISTS: there is one in. RC_DENIED: image or state readable by others, or the state is not this card's.
- * RC_SYNTAX: the log says file, line and what was expected. RC_IO.
+ * RC_EXISTS: there is one in. RC_DENIED: the image is readable by others, or the state is not this card's. RC_SYNTAX. RC_IO.
+ * RC_NOMEM, RC_CRYPTO. The log says what was wrong; of an image file, line and what was expected.
  */
 enum rc mt_uicc_soft_insert(struct mt_uicc *u, const char *image_path) MUST_USE;
 /* The same from a struct (card_image.h), which is copied. state_path NULL: its counters live in memory. */

@@ -13,8 +13,7 @@
 #include "common/rc.h"
 #include "common/reason.h"
 #include "common/secret.h"
-
-#define MT_AID_MAX 16
+#include "mtd/fcp.h"
 
 struct mt_uicc;
 struct mt_usim;
@@ -29,7 +28,8 @@ struct mt_usim_conf {
 struct mt_usim_info {
 	struct iccid iccid;
 	uint8_t aid[MT_AID_MAX];
-	size_t aid_len;
+	uint8_t aid_len;
+	uint64_t generation;	/* of mt_uicc_generation(): the very card */
 	struct imsi imsi;
 	unsigned mnc_len;
 	struct impi impi;
@@ -59,13 +59,13 @@ void mt_usim_free(struct mt_usim *m);
  * Who is it? Reads EF_ICCID, EF_DIR, and of the first USIM EF_IMSI, EF_AD, EF_UST. fn runs exactly once, later, from the loop,
  * unless cancelled; info is borrowed, NULL unless why is REASON_NONE. The refusal was logged here.
  * why: REASON_CARD_NONE, _SILENT, _BROKEN, _UNREADABLE (EF_ICCID: counts as no card, C2), _NO_USIM, _PIN_NEEDED, _PIN_WRONG,
- * _PIN_BLOCKED, _PIN_TRIES, _STATUS.
+ * _PIN_BLOCKED, _PIN_TRIES, _MNC, _STATUS.
  */
 enum rc mt_usim_open(struct mt_usim *m, void (*fn)(void *arg, enum reason why, const struct mt_usim_info *info), void *arg,
     struct mt_usim_op **out) MUST_USE;
 /*
- * AUTHENTICATE in the 3G context, in the application aid, on the very card iccid: another card gives REASON_CARD_CHANGED.
- * fn as above; a is the receiver's (its secrets too).
+ * AUTHENTICATE in the 3G context, in the application and on the very card that on tells of: another one gives
+ * REASON_CARD_CHANGED. fn as above; the secrets in a are the receiver's.
  */
 enum rc mt_usim_authenticate(struct mt_usim *m, const struct mt_usim_info *on, const uint8_t rand[static AKA_RAND_LEN],
     const uint8_t autn[static AKA_AUTN_LEN], void (*fn)(void *arg, struct mt_usim_auth *a), void *arg, struct mt_usim_op **out) MUST_USE;

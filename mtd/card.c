@@ -1,0 +1,133 @@
+#include "mtd/card.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mtd/card_int.h"
+
+static void get_response(struct mt_card *c, const struct mt_command *cmd, struct mt_card_answer *a);
+
+typedef void command(struct mt_card *c, const struct mt_command *cmd, struct mt_card_answer *a);
+static const struct {
+	uint8_t ins;
+	command *fn;
+	bool case_4;		/* data in and out: with T=0 the answer waits for GET RESPONSE */
+} commands[] = {
+	{ MT_INS_SELECT, mt_card_select, true }, { MT_INS_READ_BINARY, mt_card_read_binary, false },
+	{ MT_INS_READ_RECORD, mt_card_read_record, false }, { MT_INS_VERIFY, mt_card_verify, false },
+	{ MT_INS_AUTHENTICATE, mt_card_authenticate, true }, { MT_INS_GET_RESPONSE, get_response, false },
+};
+#define N_COMMANDS (sizeof commands / sizeof commands[0])
+
+enum rc
+mt_card_new(const struct mt_card_image *image, const char *state_path, const struct rnd *rnd, struct mt_card **out)
+{
+	struct mt_card *c;
+	enum rc rc = RC_NOMEM;
+
+	if ((c = calloc(1, sizeof *c)) == NULL)
+		goto out;
+	if ((rc = mt_card_image_dup(image, &c->image)) != RC_OK)
+		goto out;
+	if ((rc = mt_card_fs_new(c)) != RC_OK)
+		goto out;
+	if ((rc = mt_card_store_open(state_path, &c->image, rnd, &c->state, &c->store)) != RC_OK)
+		goto out;
+	mt_card_reset(c);
+	*out = c;
+	c = NULL;
+out:
+	mt_card_free(c);
+	return rc;
+}
+
+void
+mt_card_free(struct mt_card *c)
+{
+	if (c == NULL)
+		return;
+	mt_card_store_free(c->store);
+	mt_card_fs_free(c);
+	mt_card_image_clear(&c->image);
+	explicit_bzero(c, sizeof *c);
+	free(c);
+}
+
+void
+mt_card_reset(struct mt_card *c)
+{
+	c->df = &c->files[0];
+	c->ef = c->adf = NULL;
+	c->pin_verified = false;
+	explicit_bzero(&c->waiting, sizeof c->waiting);
+}
+
+static uint16_t
+class_ok(uint8_t cla)
+{
+	if ((cla & 0xf0) != 0x00)
+		return MT_SW_CLA;
+	if ((cla & 0x0c) != 0)
+		return MT_SW_NO_SM;
+	return (cla & 0x03) != 0 ? MT_SW_NO_CHANNEL : MT_SW_OK;
+}
+
+/* T=0 cannot bring data both ways: 61xx says how much waits. */
+static void
+make_wait(struct mt_card *c, struct mt_card_answer *a)
+{
+	c->waiting = *a;
+	a->sw = (uint16_t)(0x6100 | (a->n & 0xff));
+	explicit_bzero(a->data, sizeof a->data);
+	a->n = 0;
+}
+
+static void
+get_response(struct mt_card *c, const struct mt_command *cmd, struct mt_card_answer *a)
+{
+	if (cmd->p1 != 0 || cmd->p2 != 0) {
+		a->sw = MT_SW_P1P2;
+	} else if (c->waiting.n == 0) {
+		a->sw = MT_SW_CONDITIONS;
+	} else if (cmd->le != c->waiting.n) {		/* the answer goes on waiting */
+		a->sw = (uint16_t)(0x6c00 | (c->waiting.n & 0xff));
+	} else {
+		*a = c->waiting;
+		explicit_bzero(&c->waiting, sizeof c->waiting);
+	}
+}
+
+static void
+dispatch(struct mt_card *c, const struct mt_command *cmd, struct mt_card_answer *a)
+{
+	if (cmd->ins != MT_INS_GET_RESPONSE)
+		explicit_bzero(&c->waiting, sizeof c->waiting);
+	a->sw = MT_SW_INS;
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (commands[i].ins != cmd->ins)
+			continue;
+		commands[i].fn(c, cmd, a);
+		if (c->image.t0 && commands[i].case_4 && a->n > 0)
+			make_wait(c, a);
+		return;
+	}
+}
+
+size_t
+mt_card_apdu(struct mt_card *c, struct span apdu, uint8_t out[static MT_CARD_ANSWER_MAX])
+{
+	struct mt_card_answer a = { .sw = MT_SW_FAULT };
+	struct mt_command cmd;
+	size_t n;
+
+	if (mt_apdu_parse(apdu, &cmd) != RC_OK)
+		a.sw = MT_SW_LENGTH;
+	else if ((a.sw = class_ok(cmd.cla)) == MT_SW_OK)
+		dispatch(c, &cmd, &a);
+	n = a.n;
+	memcpy(out, a.data, n);
+	out[n] = (uint8_t)(a.sw >> 8);
+	out[n + 1] = (uint8_t)a.sw;
+	explicit_bzero(&a, sizeof a);
+	return n + 2;
+}

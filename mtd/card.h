@@ -1,0 +1,28 @@
+/*
+ * mt_card: the card itself: APDU in, answer out, and no other door (usim-gba.md 1–3, 5). It does no waiting: a reader
+ * (uicc_soft.c; later a child process, or vpcd) brings the APDUs.
+ */
+#ifndef MTD_CARD_H
+#define MTD_CARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/rc.h"
+#include "common/rnd.h"
+#include "common/span.h"
+
+struct mt_card;
+struct mt_card_image;
+
+#define MT_CARD_ANSWER_MAX 258		/* 256 octets and the status word */
+
+/* image is copied; state_path and results as mt_card_store_open(). Caller frees. */
+enum rc mt_card_new(const struct mt_card_image *image, const char *state_path, const struct rnd *rnd, struct mt_card **out) MUST_USE;
+void mt_card_free(struct mt_card *c);
+/* Power on again: nothing selected, no PIN verified; counters stay. */
+void mt_card_reset(struct mt_card *c);
+/* One command, answered whatever it is. What it changed is durable. The number of octets, 2 or more. */
+size_t mt_card_apdu(struct mt_card *c, struct span apdu, uint8_t out[static MT_CARD_ANSWER_MAX]);
+
+#endif
