@@ -508,6 +508,7 @@ START_TEST(sealed_rows)
 	ck_ok(mt_store_open(path, store_key, &st));
 	ck_ok(put_key(&card, "urn:d:1", "a", 0x41, LATER, &here));
 	ck_ok(put_key(&card, "urn:d:2", "a", 0x42, LATER, &here));
+	ck_ok(store_commit(st));
 	store_close(st);
 	st = NULL;
 
