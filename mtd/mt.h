@@ -15,13 +15,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/ctl.h"
 #include "common/device_id.h"
 #include "common/naf_id.h"
 #include "common/rc.h"
 #include "mtd/usim.h"
 
 struct clock;
-struct ctl_op;
 struct http_client;
 struct http_tls;
 struct link_net;
@@ -32,6 +32,7 @@ struct mt_uicc;
 struct rnd;
 struct secret;
 struct store;
+struct store_schema;
 struct timeguard;
 struct trace;
 struct turn;
@@ -108,7 +109,8 @@ struct mt_seams {
 	struct metrics *metrics;		/* may be NULL */
 };
 
-/* The store with our tables; arguments and results as store_open(). */
+/* The store with our tables: its schema, and store_open() with it. */
+extern const struct store_schema mt_store_schema;
 enum rc mt_store_open(const char *path, const struct secret *key, struct store **out) MUST_USE;
 
 /* Copies conf. RC_NOMEM, RC_IO (store), RC_CRYPTO (rnd: MT_ID). Caller frees. */
@@ -121,7 +123,7 @@ void mt_stop(struct mt *m, void (*done)(void *arg), void *arg);
 void mt_free(struct mt *m);
 
 /* status, key-list, bootstrap; given the struct mt as core. */
-const struct ctl_op *mt_ctl_ops(void);
+extern const struct ctl_op mt_ctl_ops[];
 /* Hooks of daemon.h: problems as strings; members for status; {"local":[addresses]}. */
 void mt_health(void *mt, json_t *problems);
 void mt_status(void *mt, json_t *o);

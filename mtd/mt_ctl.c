@@ -138,17 +138,11 @@ on_bootstrap(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	mt_gba_when_settled(m->gba, run_bootstrap, on_boot_progress, b);
 }
 
-const struct ctl_op *
-mt_ctl_ops(void)
-{
-	static const struct ctl_op ops[] = {
-		{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
-		{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now" },
-		{ NULL, NULL, NULL }
-	};
-
-	return ops;
-}
+const struct ctl_op mt_ctl_ops[] = {
+	{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
+	{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now" },
+	{ NULL, NULL, NULL }
+};
 
 /* --- hooks */
 

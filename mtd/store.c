@@ -60,14 +60,14 @@ static const char *const sql[] = {
 #undef MT_SQL_TEXT
 };
 
+const struct store_schema mt_store_schema = {
+	"mtd", migrations, sizeof migrations / sizeof *migrations, sql, sizeof sql / sizeof *sql
+};
+
 enum rc
 mt_store_open(const char *path, const struct secret *key, struct store **out)
 {
-	static const struct store_schema schema = {
-		"mtd", migrations, sizeof migrations / sizeof *migrations, sql, sizeof sql / sizeof *sql
-	};
-
-	return store_open(path, &schema, key, out);
+	return store_open(path, &mt_store_schema, key, out);
 }
 
 /* A row's text as what it should be; another is a damaged row. */

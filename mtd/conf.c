@@ -1,0 +1,251 @@
+#include "mtd/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/daemon.h"
+#include "mtd/ub_msg.h"
+
+#define COUNT_MAX 1000000
+
+static cfg_opt_t uicc_options[] = {
+	CFG_STR("image", NULL, CFGF_NONE), CFG_STR("pin", NULL, CFGF_NONE), CFG_INT("mnc_len", 0, CFGF_NONE), CFG_END()
+};
+static cfg_opt_t bsf_options[] = {
+	CFG_STR("fqdn", NULL, CFGF_NONE), CFG_STR("url", NULL, CFGF_NONE), CFG_STR("dial", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE),
+	CFG_STR("user_agent", MT_USER_AGENT, CFGF_NONE), CFG_STR_LIST("headers", NULL, CFGF_NONE), CFG_STR_LIST("tolerate", NULL, CFGF_NONE),
+	CFG_BOOL("use_currenttime", cfg_false, CFGF_NONE), CFG_STR("timeout", "10s", CFGF_NONE), CFG_END()
+};
+static cfg_opt_t local_options[] = {
+	CFG_STR("listen", NULL, CFGF_NONE), CFG_BOOL("insecure", cfg_false, CFGF_NONE), CFG_STR("mode", "0600", CFGF_NONE),
+	CFG_INT("links_max", 256, CFGF_NONE), CFG_STR("tls", "off", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE),
+	CFG_STR("key", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_END()
+};
+cfg_opt_t mt_options[] = {
+	DAEMON_OPTIONS, CFG_SEC("uicc", uicc_options, CFGF_NONE), CFG_SEC("bsf", bsf_options, CFGF_NONE),
+	CFG_STR_LIST("naf_ids", NULL, CFGF_NONE), CFG_STR("naf_policy", "listed", CFGF_NONE), CFG_STR("ks_min_left", "60s", CFGF_NONE),
+	CFG_INT("runs_per_hour", 30, CFGF_NONE), CFG_INT("runs_per_hour_device", 6, CFGF_NONE),
+	CFG_STR_LIST("devices", NULL, CFGF_NONE), CFG_INT("unused_keys_max", 4, CFGF_NONE),
+	CFG_SEC("local", local_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
+};
+
+/* NULL where nothing is given. */
+static const char *
+optional(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind)
+{
+	return conf_has(c, s, key) ? conf_text(c, s, key, kind) : NULL;
+}
+
+/* Into a text of fixed size, "" where nothing is given. */
+static void
+copy(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind, char *out, size_t cap)
+{
+	const char *v = optional(c, s, key, kind);
+
+	if (v != NULL && !span_to_str(span_str(v), out, cap))
+		conf_complain(c, s, key, "is too long; expected at most %zu characters", cap - 1);
+}
+
+static void
+read_uicc(struct conf *c, cfg_t *s, struct mt_file_conf *out)
+{
+	struct mt_usim_conf *u = &out->mt.usim;
+
+	out->image = optional(c, s, "image", CONF_PRIVATE_FILE);
+	copy(c, s, "pin", CONF_ANY, u->pin, sizeof u->pin);
+	if (u->pin[0] != '\0' && (strlen(u->pin) < 4 || strspn(u->pin, "0123456789") != strlen(u->pin)))
+		conf_complain(c, s, "pin", "is no PIN; expected 4 to 8 digits");	/* never shown */
+	u->mnc_len = (unsigned)conf_int(c, s, "mnc_len", 0, 3);
+	if (u->mnc_len == 1)
+		conf_complain(c, s, "mnc_len", "expected 2 or 3, or 0 for what the card says");
+}
+
+static void
+read_headers(struct conf *c, cfg_t *s, struct mt_ub_conf *ub)
+{
+	size_t n = conf_count(c, s, "headers");
+
+	if (n > MT_UB_HEADERS_MAX) {
+		conf_complain(c, s, "headers", "has %zu values; expected at most %d", n, MT_UB_HEADERS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct span name, value = span_str(conf_text_at(c, s, "headers", i, CONF_ANY));
+		bool ok = span_upto(&value, ':', &name) && name.n > 0 && span_to_str(name, ub->headers[i].name, sizeof ub->headers[i].name) &&
+		    strspn(ub->headers[i].name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == name.n &&
+		    span_to_str(span_trim(value), ub->headers[i].value, sizeof ub->headers[i].value);
+
+		if (!ok)
+			conf_complain(c, s, "headers", "expected \"Name: value\"");
+		else if (span_eq_nocase(name, "Authorization") || span_eq_nocase(name, "Host"))
+			conf_complain(c, s, "headers", "%s is Ub's own", ub->headers[i].name);
+		else
+			ub->n_headers = i + 1;
+	}
+}
+
+static void
+read_tolerate(struct conf *c, cfg_t *s, struct mt_ub_conf *ub)
+{
+	static const struct {
+		const char *word;
+		unsigned flag;
+	} t[] = {
+		{ "no-authentication-info", MT_TOLERATE_NO_INFO }, { "opaque-btid", MT_TOLERATE_OPAQUE_BTID },
+		{ "qop-auth", MT_TOLERATE_QOP_AUTH }
+	};
+
+	for (size_t i = 0; i < conf_count(c, s, "tolerate"); i++) {
+		const char *v = conf_text_at(c, s, "tolerate", i, CONF_ANY);
+		size_t k;
+
+		for (k = 0; k < sizeof t / sizeof *t && strcmp(t[k].word, v) != 0; k++)
+			;
+		if (k == sizeof t / sizeof *t)
+			conf_complain(c, s, "tolerate", "\"%s\" is unknown; expected no-authentication-info, opaque-btid, qop-auth", v);
+		else
+			ub->tolerate |= t[k].flag;
+	}
+}
+
+static void
+read_bsf(struct conf *c, cfg_t *s, struct mt_file_conf *out)
+{
+	struct mt_ub_conf *ub = &out->mt.ub;
+	bool https;
+	char uri[512];
+
+	copy(c, s, "fqdn", CONF_FQDN, ub->fqdn, sizeof ub->fqdn);
+	copy(c, s, "url", CONF_ANY, ub->url, sizeof ub->url);
+	https = strncmp(ub->url, "https://", 8) == 0;
+	if (ub->url[0] != '\0' && (!conf_text_ok(span_str(ub->url), https ? CONF_URL_HTTPS : CONF_URL_HTTP) ||
+	    mt_ub_uri(ub->url, uri, sizeof uri) != RC_OK))
+		conf_complain(c, s, "url", "expected http://HOST[:PORT][/PATH] or https://…");
+	copy(c, s, "dial", CONF_HOST_PORT, ub->dial, sizeof ub->dial);
+	out->bsf_ca = optional(c, s, "ca", CONF_FILE);
+	if (https && out->bsf_ca == NULL)
+		conf_complain(c, s, "ca", "is missing; expected the trust anchors for an https url");
+	copy(c, s, "user_agent", CONF_ANY, ub->user_agent, sizeof ub->user_agent);
+	read_headers(c, s, ub);
+	read_tolerate(c, s, ub);
+	ub->use_currenttime = conf_bool(c, s, "use_currenttime");
+	ub->timeout_ms = conf_duration(c, s, "timeout", 1, 50) * 1000;	/* a run ends after 60 s in any case */
+}
+
+static void
+read_nafs(struct conf *c, struct mt_conf *m)
+{
+	static const char *const words[] = { "listed", "any", NULL };
+	size_t n = conf_count(c, NULL, "naf_ids");
+
+	m->naf_any = conf_word(c, NULL, "naf_policy", words) == 1;
+	if (n > MT_NAFS_MAX) {
+		conf_complain(c, NULL, "naf_ids", "has %zu values; expected at most %d", n, MT_NAFS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *v = conf_text_at(c, NULL, "naf_ids", i, CONF_NAF_ID);
+
+		if (naf_id_parse(span_str(v), &m->nafs[m->n_nafs]) != RC_OK)
+			continue;	/* said */
+		for (size_t k = 0; k < m->n_nafs; k++) {
+			if (naf_id_eq(&m->nafs[k], &m->nafs[m->n_nafs]))
+				conf_complain(c, NULL, "naf_ids", "\"%s\" is there twice", v);
+		}
+		m->n_nafs++;
+	}
+}
+
+static void
+read_devices(struct conf *c, struct mt_conf *m)
+{
+	size_t n = conf_count(c, NULL, "devices");
+
+	if (n > MT_DEVICES_MAX) {
+		conf_complain(c, NULL, "devices", "has %zu values; expected at most %d", n, MT_DEVICES_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *v = conf_text_at(c, NULL, "devices", i, CONF_ANY);
+
+		if (strcmp(v, "any") == 0)
+			m->device_any = true;
+		else if (device_id_parse(span_str(v), &m->devices[m->n_devices]) == RC_OK)
+			m->n_devices++;
+		else
+			conf_complain(c, NULL, "devices", "\"%s\" is no Device_ID; expected such as urn:uuid:…, or \"any\"", v);
+	}
+	if (m->device_any && m->n_devices > 0)
+		conf_complain(c, NULL, "devices", "expected \"any\" alone, or Device_IDs");
+}
+
+/* "0660" */
+static mode_t
+read_mode(struct conf *c, cfg_t *s)
+{
+	const char *v = conf_text(c, s, "mode", CONF_ANY);
+
+	if (strlen(v) != 4 || v[0] != '0' || strspn(v, "01234567") != 4)
+		conf_complain(c, s, "mode", "expected an octal mode such as 0660");
+	return (mode_t)strtoul(v, NULL, 8);
+}
+
+static void
+read_local_tls(struct conf *c, cfg_t *s, struct mt_file_conf *out, size_t i)
+{
+	static const char *const words[] = { "off", "certificates", NULL };
+
+	if (conf_word(c, s, "tls", words) == 0)
+		return;
+	out->local_tls[i].cert = conf_text(c, s, "cert", CONF_FILE);
+	out->local_tls[i].key = conf_text(c, s, "key", CONF_PRIVATE_FILE);
+	out->local_tls[i].ca = conf_text(c, s, "ca", CONF_FILE);
+}
+
+static void
+read_locals(struct conf *c, struct mt_file_conf *out)
+{
+	struct mt_conf *m = &out->mt;
+	size_t n = conf_count(c, NULL, "local");
+
+	if (n == 0)
+		conf_complain(c, NULL, "local", "is missing; expected at least one section local \"NAME\" { listen = … }");
+	if (n > MT_LOCALS_MAX) {
+		conf_complain(c, NULL, "local", "is there %zu times; expected at most %d", n, MT_LOCALS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		cfg_t *s = conf_section(c, NULL, "local", i);
+		struct mt_local_conf *l = &m->locals[m->n_locals++];
+		struct span title = span_str(conf_title(s));
+
+		if (title.n == 0 || strpbrk(conf_title(s), "/ ") != NULL || !span_to_str(title, l->name, sizeof l->name))
+			conf_complain(c, s, NULL, "the name of a local section: expected 1 to %zu characters without blank and /",
+			    sizeof l->name - 1);
+		copy(c, s, "listen", CONF_LINK, l->listen, sizeof l->listen);
+		if (!conf_has(c, s, "listen"))
+			conf_complain(c, s, "listen", "is missing; expected tcp:ADDRESS:PORT or unix:/PATH");
+		l->insecure = conf_bool(c, s, "insecure");
+		l->unix_mode = read_mode(c, s);
+		l->links_max = (size_t)conf_int(c, s, "links_max", 1, 1024);
+		read_local_tls(c, s, out, i);
+	}
+}
+
+void
+mt_conf_read(struct conf *c, void *mt_file_conf)
+{
+	struct mt_file_conf *out = mt_file_conf;
+	struct mt_conf *m = &out->mt;
+
+	read_uicc(c, conf_section(c, NULL, "uicc", 0), out);
+	read_bsf(c, conf_section(c, NULL, "bsf", 0), out);
+	read_nafs(c, m);
+	m->ks_min_left_s = conf_duration(c, NULL, "ks_min_left", 1, 86400);
+	m->runs_per_hour = (unsigned)conf_int(c, NULL, "runs_per_hour", 1, COUNT_MAX);
+	m->runs_per_hour_device = (unsigned)conf_int(c, NULL, "runs_per_hour_device", 1, COUNT_MAX);
+	read_devices(c, m);
+	m->unused_keys_max = (unsigned)conf_int(c, NULL, "unused_keys_max", 1, 1024);
+	read_locals(c, out);
+}
