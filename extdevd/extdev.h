@@ -1,0 +1,142 @@
+/*
+ * extdev: the external device: asks a phone (MT) to derive Ks_local_MT, fetches the same key from the NAF Key Center, keeps it.
+ *                                                                                                  seed 6, 8.3
+ *	MT          --local interface-- local.c --+
+ *	                                          +-- establish.c --> policy.c, store.c
+ *	NAF Key Center ------- Ua ------- ua.c ---+
+ *
+ * One core, made of seams and a plain configuration, without static state; main.c and the simulator give it both.
+ */
+#ifndef EXTDEVD_EXTDEV_H
+#define EXTDEVD_EXTDEV_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/conf.h"
+#include "common/ctl.h"
+#include "common/device_id.h"
+#include "common/http.h"
+#include "common/rc.h"
+#include "common/reason.h"
+#include "common/secret.h"
+#include "common/store.h"
+
+struct clock;
+struct extdev;
+struct link_net;
+struct metrics;
+struct rnd;
+struct timeguard;
+struct trace;
+struct turn;
+
+enum extdev_id_kind {
+	EXTDEV_ID_FIXED,	/* configured (6.2) */
+	EXTDEV_ID_RANDOM,	/* made once, kept in the store */
+	EXTDEV_ID_RANDOM_EACH	/* a new one per establishment (K5) */
+};
+
+struct extdev_mt_conf {		/* a phone we are linked with */
+	const char *name;	/* "phone" */
+	const char *address;	/* as link.h */
+};
+
+struct extdev_center_conf {	/* a NAF Key Center we trust; one that is not here is never resolved nor dialled (K1) */
+	struct naf_id naf_id;
+	const char *url;	/* NULL = https://FQDN and the profile's path; its host is the NAF_ID's FQDN (N4) */
+	const char *ca;		/* file; main.c's */
+	const char *dial;	/* "HOST:PORT" to connect to instead of the URL's; NULL = none */
+};
+
+/* All texts are borrowed for the core's life. extdev_conf_default() first, then what differs. */
+struct extdev_conf {
+	enum extdev_id_kind id_kind;
+	const char *device_id;		/* of EXTDEV_ID_FIXED */
+	const char *cert, *key;		/* files; main.c's */
+	const struct extdev_mt_conf *mts;
+	size_t n_mts;
+	const struct extdev_center_conf *centers;	/* best first */
+	size_t n_centers;
+	bool prefer_own;		/* our order of Key Centers over the MT's (K1) */
+	bool at_start;			/* establish with each MT that we have no key for, when its link is up */
+	int64_t retry_s;		/* where an answer says "later" and not when */
+};
+void extdev_conf_default(struct extdev_conf *c);
+
+struct extdev_seams {
+	struct clock *clock;
+	struct timeguard *guard;
+	const struct rnd *rnd;
+	struct store *store;			/* opened with extdev_store_schema */
+	struct turn *turn;
+	struct trace *trace;
+	const struct link_net *net;
+	const struct http_client *http;
+	const struct http_tls *const *tls;	/* one per Key Center, in conf's order; NULL = a client that needs none (simulator) */
+	struct metrics *metrics;		/* may be NULL */
+};
+
+extern const struct store_schema extdev_store_schema;
+
+/* RC_NOMEM, RC_IO, RC_CRYPTO; RC_SYNTAX (the log says what of conf). Caller frees. */
+enum rc extdev_new(const struct extdev_seams *seams, const struct extdev_conf *conf, struct extdev **out) MUST_USE;
+/* Begins to connect to the MTs, and again for ever after; goes on with what the store says is owed (K4, N6). */
+enum rc extdev_start(struct extdev *e) MUST_USE;
+/* Establishments under way end with REASON_STOPPING, what is owed stays in the store; then done(arg), never inside this call. */
+void extdev_stop(struct extdev *e, void (*done)(void *arg), void *arg);
+/* NULL is fine. */
+void extdev_free(struct extdev *e);
+
+/* --- establish */
+
+struct extdev_want {
+	const char *mt;			/* a section's name; NULL = the only MT */
+	const struct naf_id *naf;	/* this Key Center and no other; NULL = chosen (K1) */
+	bool force;			/* fetch a key although a valid one is there (K9) */
+	bool fresh;			/* "--new": with a new bootstrapping; implies force (K9) */
+};
+struct extdev_result {			/* borrowed during the call */
+	enum reason why;		/* REASON_NONE: the rest holds */
+	int64_t retry_after_s;		/* 0 = not told */
+	const char *detail;		/* for people; "" = the reason says it all */
+	int scenario;			/* 1, 2; 0 = nothing was run, a valid key was there */
+	bool reused;
+	struct triple triple;
+	struct mt_id mt_id;
+	char kcv[KCV_LEN + 1];
+	int64_t expires_s;
+	struct run_id run;		/* also of one that failed; "" = none */
+};
+typedef void extdev_done_fn(void *arg, const struct extdev_result *r);
+typedef void extdev_progress_fn(void *arg, const char *word, int64_t wait_s);
+/*
+ * done runs exactly once, never inside this call; with what it tells durable. progress may be NULL. One establishment per MT at a time:
+ * who asks for what is under way joins it, who asks for more is served after it.
+ */
+void extdev_establish(struct extdev *e, const struct extdev_want *w, extdev_done_fn *done, extdev_progress_fn *progress, void *arg);
+
+/*
+ * Control operations, core = the extdev; ksctl's words in front:
+ *   establish [--force] [--new] [--mt NAME] [--naf NAF_ID]
+ *              establish   {"force"?,"new"?,"mt"?,"naf"?}
+ *                          → {"scenario","reused","btid","naf_id","device_id","kcv","expires","mt_id","run"}
+ *   key list   key-list    {} → {"keys":[{"mt_id","btid","naf_id","device_id","kcv","expires","state","owed"?}]}  state: waiting confirmed
+ *   key forget --all | [--btid B] [--naf N] [--mt-id M]
+ *              key-forget  {"all":true} or {"btid"?,"naf_id"?,"device_id"?,"mt_id"?} → {"forgotten":n}
+ *   wait key [--mt NAME]
+ *              wait-key    {"mt"?,"timeout_s"?} → {"btid",…} as in key-list; REASON_LOCAL_TIMEOUT
+ */
+extern const struct ctl_op extdev_ctl_ops[];
+/* As in daemon.h. */
+void extdev_health(void *extdev, json_t *problems);
+void extdev_status(void *extdev, json_t *o);
+
+/* conf.c: the file's table, and its values into an extdev_conf; free_conf frees what it allocated. */
+extern cfg_opt_t extdev_options[];
+void extdev_conf_read(struct conf *c, void *extdev_conf);
+void extdev_conf_free(void *extdev_conf);
+
+#endif
