@@ -318,7 +318,7 @@ statements(struct scanner *s, size_t parent, unsigned depth)
 enum rc
 conf_scan(struct span text, struct conf_scan *out, struct conf_scan_error *err)
 {
-	struct scanner s = { .in = text, .whole = text.n, .line = 1, .out = out, .err = err };
+	struct scanner s = { .whole = text.n, .line = 1, .out = out, .err = err };
 
 	*out = (struct conf_scan){ 0 };
 	*err = (struct conf_scan_error){ .line = 1 };
@@ -329,6 +329,7 @@ conf_scan(struct span text, struct conf_scan *out, struct conf_scan_error *err)
 	if (text.n > 0)
 		memcpy(out->clean, text.p, text.n);
 	out->clean[text.n] = '\0';
+	s.in = span_of(out->clean, text.n);
 	return statements(&s, CONF_AT_TOP, 0);
 }
 

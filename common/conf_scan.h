@@ -26,7 +26,7 @@ enum conf_node_kind { CONF_NODE_VALUE, CONF_NODE_LIST, CONF_NODE_SECTION };
 struct conf_node {
 	enum conf_node_kind kind;
 	size_t parent;		/* index of its section, CONF_AT_TOP */
-	struct span key;	/* borrowed from text, like the rest */
+	struct span key;	/* borrowed from clean, like raw */
 	struct span raw;	/* the value or the title without its quotes, escapes as written */
 	size_t n;		/* values of a list */
 	int line;

@@ -157,12 +157,26 @@ client_free(struct ctl_client *cl)
 }
 
 static void
+tell_stopped(void *arg, enum rc rc)
+{
+	struct ctl *c = arg;
+
+	(void)rc;
+	c->stopped(c->stopped_arg);
+}
+
+static void
 on_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 {
+	struct ctl_client *cl = arg;
+	struct ctl *c = cl->ctl;
+
 	(void)r;
 	if (why != REASON_NONE)
 		log_debug("ctl: a client is gone: %s %s", reason_get(why)->code, detail);
-	client_free(arg);
+	client_free(cl);
+	if (c->stopped != NULL && LIST_EMPTY(&c->clients))
+		turn_later(c->env.turn, tell_stopped, c);
 }
 
 /* A UNIX socket tells who is there; an address without credentials is no control socket. */
@@ -229,21 +243,52 @@ out:
 	return rc;
 }
 
-void
-ctl_free(struct ctl *c)
+/* Takes nothing new; those who wait for something are told that it will not come. */
+static void
+shut(struct ctl *c)
 {
-	struct ctl_client *cl;
 	struct ctl_waiter *w;
 
-	if (c == NULL)
-		return;
 	if (c->env.trace != NULL)
 		trace_subscribe(c->env.trace, NULL, NULL);
 	link_listener_free(c->listener);
+	c->listener = NULL;
 	while ((w = LIST_FIRST(&c->ready_waiters)) != NULL || (w = LIST_FIRST(&c->trace_waiters)) != NULL) {
 		rpc_fail(w->q, REASON_STOPPING, 0, NULL);
 		ctl_waiter_free(w);
 	}
+}
+
+static void
+stop_now(void *arg, enum rc rc)
+{
+	struct ctl *c = arg;
+	struct ctl_client *cl;
+
+	(void)rc;
+	shut(c);
+	if (LIST_EMPTY(&c->clients))
+		c->stopped(c->stopped_arg);
+	LIST_FOREACH(cl, &c->clients, next)
+		rpc_close(cl->rpc);	/* on_closed follows, never inside */
+}
+
+void
+ctl_stop(struct ctl *c, void (*done)(void *arg), void *arg)
+{
+	c->stopped = done;
+	c->stopped_arg = arg;
+	turn_later(c->env.turn, stop_now, c);
+}
+
+void
+ctl_free(struct ctl *c)
+{
+	struct ctl_client *cl;
+
+	if (c == NULL)
+		return;
+	shut(c);
 	while ((cl = LIST_FIRST(&c->clients)) != NULL)
 		client_free(cl);
 	free(c);

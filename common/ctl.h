@@ -66,6 +66,12 @@ struct ctl_env {
 
 /* address: "unix:/path" (mode 0660). RC_IO, RC_SYNTAX. Caller frees. */
 enum rc ctl_new(const struct ctl_env *env, const char *address, const struct ctl_hooks *hooks, struct ctl **out) MUST_USE;
+/*
+ * Behind what waits in the turn's outbox: take nothing new, send what is answered, close; then done(arg), once, on the loop.
+ * Waits 5 s at most for a client that does not read.
+ */
+void ctl_stop(struct ctl *c, void (*done)(void *arg), void *arg);
+/* At once. NULL is fine. */
 void ctl_free(struct ctl *c);
 /* Every listener stands: wait-ready answers. */
 void ctl_ready(struct ctl *c);

@@ -26,6 +26,8 @@ struct ctl {
 	LIST_HEAD(, ctl_client) clients;
 	struct ctl_waiters ready_waiters, trace_waiters;
 	bool ready;
+	void (*stopped)(void *arg);	/* ctl_stop's */
+	void *stopped_arg;
 	bool trace_due;			/* the followers are told in this turn already */
 	int64_t started_ms;		/* monotonic */
 };

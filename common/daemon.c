@@ -106,18 +106,27 @@ on_hup(int signo, void *arg)
 /* --- the end */
 
 static void
-on_stopped(void *arg)
+on_all_stopped(void *arg)
 {
 	struct run *r = arg;
 
 	loop_stop(r->env.loop);
 }
 
+/* The core has answered all; the answers on the control socket still have to leave. */
+static void
+on_core_stopped(void *arg)
+{
+	struct run *r = arg;
+
+	ctl_stop(r->ctl, on_all_stopped, r);
+}
+
 static void
 on_stop_timer(void *arg)
 {
 	log_warn("daemon: what is in flight took more than %d s: ended all the same", STOP_MS / 1000);
-	on_stopped(arg);
+	on_all_stopped(arg);
 }
 
 static void
@@ -131,7 +140,7 @@ stop(void *arg)
 	log_info("daemon: stopping");
 	sd_notify(0, "STOPPING=1");
 	clock_timer_set(r->stop_timer, STOP_MS);
-	r->hooks->stop(r->core, on_stopped, r);
+	r->hooks->stop(r->core, on_core_stopped, r);
 }
 
 static void
