@@ -100,7 +100,7 @@ uaxml_parse_response(struct span doc, struct uaxml_response *out, const char **b
 		{ NULL, profile.ua.btid, true }, { NULL, profile.ua.device_id, true }, { NULL, profile.ua.key, true },
 		{ NULL, profile.ua.lifetime, true }, { NULL, profile.ua.mt_pseudonym, false }
 	};
-	const struct xml_shape shape = { profile.ua.ns, profile.ua.response, fields, 5, false, UAXML_MAX };
+	const struct xml_shape shape = { profile.ua.ns, profile.ua.response, fields, 5, true, UAXML_MAX };
 	char btid[BTID_MAX + 1], device[DEVICE_ID_MAX + 1], key[KEY_TEXT_MAX + 1], until[40];
 	struct uaxml_response r;
 	struct xml_text texts[] = { { btid, sizeof(btid), false }, { device, sizeof(device), false }, { key, sizeof(key), false },

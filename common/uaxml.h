@@ -4,7 +4,7 @@
  *   Key Request   btid, nafId (optional: FQDN or NAF_ID), deviceId
  *   Key Response  btid, deviceId, ksLocalDevice (base64), keyLifetime (UTC), mtPseudonym (optional, K12)
  *   error         reason, text
- * Pure. Each element at most once, unknown elements and attributes refused (W4), identifiers by their grammar (W3), at most UAXML_MAX
+ * Pure. Each element at most once, unknown elements refused in the Key Request (W4), ignored in the answers, identifiers by their grammar (W3), at most UAXML_MAX
  * octets. Output of a key is the caller's to cleanse.
  */
 #ifndef COMMON_UAXML_H
