@@ -139,10 +139,6 @@ bsf_health(void *bsf, json_t *problems)
 
 	if (b->conf.zn.insecure)
 		(void)json_array_append_new(problems, json_string("zn: insecure = yes: keys may travel in plain text"));
-	if (!turn_healthy(b->s.turn))
-		(void)json_array_append_new(problems, json_string("store: the last commit failed"));
-	if (timeguard_jumped(b->s.guard))
-		(void)json_array_append_new(problems, json_string("clock-jumped: no new keys until the clock returns or is accepted"));
 }
 
 void

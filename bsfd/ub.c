@@ -48,7 +48,6 @@ struct ub_request {
 
 /* One answer, waiting for the turn. */
 struct ub_answer {
-	struct bsf *b;
 	struct http_xchg *x;
 	int status;
 	bool close;
@@ -112,7 +111,6 @@ answer_new(struct ub_request *r)
 
 	if (a == NULL)
 		log_fatal("ub: out of memory with a request waiting");
-	a->b = r->b;
 	a->x = r->x;
 	return a;
 }

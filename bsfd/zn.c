@@ -57,7 +57,6 @@ struct zn_request {
 
 /* One answer, waiting for the turn. */
 struct zn_answer {
-	struct bsf_zn *z;
 	struct dia_txn *t;
 	struct dia_buf buf;		/* used if fault.result is 0 */
 	struct dia_fault fault;
@@ -202,7 +201,6 @@ on_request(struct dia_txn *t, const struct dia_msg *m, void *arg)
 
 	if (a == NULL || q == NULL)
 		log_fatal("zn: out of memory with a request waiting");
-	a->z = z;
 	a->t = t;
 	q->z = z;
 	if (zn_bir_parse(m, z->b->conf.zn.strict, &q->bir, &a->fault) != RC_OK) {
