@@ -180,9 +180,9 @@ zn_bir_print(const struct zn_bir *bir, const struct zn_self *self, struct dia_bu
 
 /* --- BIA */
 
-/* Result-Code or Experimental-Result of 3GPP: one of them, not both. */
+/* Result-Code or Experimental-Result of 3GPP: one of them, not both; and no success in an answer that has E set. */
 static void
-read_result(struct reader *r, struct zn_bia *bia)
+read_result(struct reader *r, bool error, struct zn_bia *bia)
 {
 	struct dia_avp code, group, a;
 	bool plain = got(r, DIA_RESULT_CODE, &code), experimental = got(r, DIA_EXPERIMENTAL_RESULT, &group);
@@ -194,7 +194,7 @@ read_result(struct reader *r, struct zn_bia *bia)
 		dia_fault_avp(r->fault, DIA_CONTRADICTING_AVPS, &group, "Result-Code and Experimental-Result in one answer");
 		r->bad = true;
 	} else if (plain) {
-		if (dia_get_u32(&code, &bia->result) != RC_OK)
+		if (dia_get_u32(&code, &bia->result) != RC_OK || (bia->result == DIA_SUCCESS && error))
 			wrong(r, DIA_RESULT_CODE, &code);
 	} else if (experimental) {
 		bia->experimental = true;
@@ -262,7 +262,7 @@ zn_bia_parse(const struct dia_msg *m, bool strict, struct zn_bia *out, struct di
 	if ((rc = check(m, false, strict, fault)) != RC_OK)
 		goto out;
 	read_application(&r);
-	read_result(&r, &bia);
+	read_result(&r, (m->hdr.flags & DIA_E) != 0, &bia);
 	read_text(&r, DIA_SESSION_ID, bia.session_id, sizeof bia.session_id);
 	read_ident(&r, DIA_ORIGIN_HOST, bia.origin_host);
 	read_ident(&r, DIA_ORIGIN_REALM, bia.origin_realm);

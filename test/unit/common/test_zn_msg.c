@@ -374,6 +374,18 @@ START_TEST(bia_values_are_judged)
 }
 END_TEST
 
+START_TEST(no_success_in_an_error)
+{
+	struct dia_msg m = message(bia_hex);
+	struct dia_fault f;
+	struct zn_bia bia;
+
+	m.hdr.flags |= DIA_E;
+	ck_rc(zn_bia_parse(&m, false, &bia, &f), RC_SYNTAX);
+	ck_assert_uint_eq(f.result, 5004);
+}
+END_TEST
+
 START_TEST(no_key_octets_in_a_fault)
 {
 	struct dia_msg m = message(bia_hex);
@@ -429,6 +441,7 @@ main(void)
 	tcase_add_test(t, refusals_travel_in_experimental_result);
 	tcase_add_test(t, protocol_errors_have_e);
 	tcase_add_loop_test(t, bia_values_are_judged, 0, TABLE_N(bia_values));
+	tcase_add_test(t, no_success_in_an_error);
 	tcase_add_test(t, no_key_octets_in_a_fault);
 	tcase_add_test(t, a_key_left_over_in_a_buffer_is_cleansed);
 	suite_add_tcase(s, t);
