@@ -257,6 +257,8 @@ conf_load(const char *path, cfg_opt_t *opts, struct conf **out)
 		goto out;
 	rc = conf_parse(path, span_of(buf, n), opts, stderr, out);
 out:
+	if (buf != NULL)
+		explicit_bzero(buf, cap);	/* a card image holds K */
 	free(buf);
 	return rc;
 }

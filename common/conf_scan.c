@@ -337,6 +337,8 @@ void
 conf_scan_free(struct conf_scan *s)
 {
 	free(s->v);
+	if (s->clean != NULL)
+		explicit_bzero(s->clean, strlen(s->clean));
 	free(s->clean);
 	*s = (struct conf_scan){ 0 };
 }

@@ -12,7 +12,9 @@
 #define K_LEN 16
 #define AID_MIN 7		/* the octets that say "USIM" */
 #define DEFAULT_AID "a0000000871002ff44ff128900000100"
-#define EXPECT_KEY "expected 32 hex digits"
+#define EXPECT_ICCID "18 to 20 digits"
+#define EXPECT_IMSI "6 to 15 digits"
+#define EXPECT_KEY "32 hex digits"
 
 static cfg_opt_t usim_opts[] = {
 	CFG_STR("aid", DEFAULT_AID, CFGF_NONE),
@@ -39,13 +41,29 @@ static cfg_opt_t opts[] = {
 	CFG_END()
 };
 
+/* One complaint about what is missing, or of unprintable octets: NULL then. */
+static const char *
+text_of(struct conf *c, cfg_t *s, const char *key, const char *expected)
+{
+	const char *text;
+
+	if (!conf_has(c, s, key)) {
+		conf_complain(c, s, key, "is missing; expected %s", expected);
+		return NULL;
+	}
+	text = conf_text(c, s, key, CONF_ANY);
+	return text[0] != '\0' ? text : NULL;
+}
+
 static void
 read_identity(struct conf *c, struct mt_card_image *i)
 {
-	if (iccid_parse(span_str(conf_text(c, NULL, "iccid", CONF_ANY)), &i->iccid) != RC_OK)
-		conf_complain(c, NULL, "iccid", "expected 18 to 20 digits");
-	if (imsi_parse(span_str(conf_text(c, NULL, "imsi", CONF_ANY)), &i->imsi) != RC_OK)
-		conf_complain(c, NULL, "imsi", "expected 6 to 15 digits");
+	const char *text;
+
+	if ((text = text_of(c, NULL, "iccid", EXPECT_ICCID)) != NULL && iccid_parse(span_str(text), &i->iccid) != RC_OK)
+		conf_complain(c, NULL, "iccid", "expected " EXPECT_ICCID);
+	if ((text = text_of(c, NULL, "imsi", EXPECT_IMSI)) != NULL && imsi_parse(span_str(text), &i->imsi) != RC_OK)
+		conf_complain(c, NULL, "imsi", "expected " EXPECT_IMSI);
 	i->mnc_len = (unsigned)conf_int(c, NULL, "mnc_len", 2, 3);
 }
 
@@ -53,10 +71,12 @@ read_identity(struct conf *c, struct mt_card_image *i)
 static void
 read_key(struct conf *c, const char *key, struct secret **out)
 {
-	const char *text = conf_text(c, NULL, key, CONF_ANY);
+	const char *text = text_of(c, NULL, key, EXPECT_KEY);
 
+	if (text == NULL)
+		return;
 	if (hex_parse_secret(span_str(text), K_LEN, out) != RC_OK)
-		conf_complain(c, NULL, key, EXPECT_KEY);	/* the text is never shown */
+		conf_complain(c, NULL, key, "expected " EXPECT_KEY);	/* the text is never shown */
 	OPENSSL_cleanse((void *)(uintptr_t)text, strlen(text));
 }
 

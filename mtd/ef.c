@@ -20,7 +20,12 @@ nibble(struct span in, size_t i)
 static void
 set_nibble(uint8_t *out, size_t i, uint8_t v)
 {
-	out[i / 2] = i % 2 == 0 ? (uint8_t)((out[i / 2] & 0xf0) | v) : (uint8_t)((out[i / 2] & 0x0f) | v << 4);
+	uint8_t b = out[i / 2];
+
+	if (i % 2 == 0)
+		out[i / 2] = (uint8_t)((b & 0xf0) | v);
+	else
+		out[i / 2] = (uint8_t)((b & 0x0f) | v << 4);
 }
 
 /* Decimal digits from nibble number first on; behind them nothing but fill. false: not so, or more than cap - 1. */
