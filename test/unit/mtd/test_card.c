@@ -429,7 +429,7 @@ START_TEST(t0_answers_wait_for_get_response)
 
 	image.t0 = true;
 	make();
-	sw = card_say(card, "00a4000402" "3f00");
+	sw = card_say(card, "00a40004023f00");
 	ck_assert_int_eq(strncmp(sw, "61", 2), 0);
 	snprintf(get, sizeof get, "00c00000%s", sw + 2);
 	ck_assert_int_eq(strncmp(card_say(card, "00c0000001"), "6c", 2), 0);	/* wrong length: it goes on waiting */

@@ -207,10 +207,10 @@ START_TEST(follows_61xx_and_6cxx)
 
 	begin(&a);
 	run();
-	ck_ok(transmit(&a, "00a4000402" "3f0000"));
+	ck_ok(transmit(&a, "00a40004023f0000"));
 	answer("6104");
 	ck_assert_str_eq(reader.sent[1], "00c0000004");
-	answer("0102" "6102");				/* a part, and more */
+	answer("01026102");				/* a part, and more */
 	ck_assert_str_eq(reader.sent[2], "00c0000002");
 	answer("6c01");
 	ck_assert_str_eq(reader.sent[3], "00c0000001");
@@ -221,12 +221,12 @@ START_TEST(follows_61xx_and_6cxx)
 	ck_ok(transmit(&a, "00b00000ff"));
 	answer("6c0a");
 	ck_assert_str_eq(reader.sent[5], "00b000000a");
-	answer("00010203040506070809" "9000");
+	answer("000102030405060708099000");
 	ck_assert_str_eq(a.data, "00010203040506070809");
 	ck_ok(transmit(&a, "002000010831323334ffffffff"));
 	answer("6c08");					/* there is no Le to correct: the user's matter */
 	ck_assert_uint_eq(a.sw, 0x6c08);
-	ck_ok(transmit(&a, "0020000108" "31323334ffffffff"));
+	ck_ok(transmit(&a, "002000010831323334ffffffff"));
 	answer("9110");					/* and so is a proactive command */
 	ck_assert_uint_eq(a.sw, 0x9110);
 	ck_assert_uint_eq(mt_uicc_apdus(u), 8);
