@@ -201,6 +201,9 @@ mt_sim_free(struct mt_sim *s)
 void
 mt_sim_start(struct mt_sim *s)
 {
+	/* A card that is in is told of in a moment: nobody shall hear "no card" until then. */
+	if (mt_uicc_present(s->env.uicc))
+		s->state = MT_SIM_READING;
 	mt_uicc_listen(s->env.uicc, on_card, s);
 }
 

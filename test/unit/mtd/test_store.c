@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/rnd.h"
 #include "common/store.h"
 #include "mtd/mt.h"
@@ -28,6 +29,7 @@ open_store(void)
 
 	memset(k, 7, sizeof k);
 	ck_ok(secret_from(span_of(k, sizeof k), &store_key));
+	log_set_level(LOG_LEVEL_ERROR);
 	ck_ok(mt_store_open(":memory:", store_key, &st));
 	rnd_seeded_init(&rnd, 1);
 	ck_ok(naf_id_parse(span_str("naf.example.org/0100000002"), &naf));
