@@ -6,48 +6,21 @@
 #include "common/log.h"
 #include "common/purge.h"
 #include "common/timeguard.h"
-#include "common/trace.h"
-#include "mtd/keys.h"
+#include "mtd/gba_impl.h"
 #include "mtd/policy.h"
 
 #define WAITERS_MAX 2048
 
-struct mt_gba {
-	const struct mt_seams *s;
-	const struct mt_conf *conf;
-	struct mt_keys_env keys;
-	struct mt_sim *sim;
-	struct mt_run *run;
-	struct purge *purge;
-	struct mt_wait gate;
-	size_t waiters;
-	struct mt_counts counts;
-	bool stopping;
-	void (*stopped)(void *arg);
-	void *stopped_arg;
-};
-
-/* One asker: waits at the gate, or for a run. */
-struct asker {
-	struct mt_runner runner;
-	struct mt_gba *g;
-	void (*gate)(void *arg);
-	mt_gba_derived_fn *derived;
-	mt_gba_booted_fn *booted;
-	struct mt_derive d;		/* derived's */
-	bool paid;
-};
-
-static int64_t
-now_s(struct mt_gba *g)
+int64_t
+mt_gba_now(struct mt_gba *g)
 {
 	return timeguard_now(g->s->guard);
 }
 
-static struct asker *
-asker_new(struct mt_gba *g, mt_progress_fn *progress, void *arg)
+struct mt_asker *
+mt_asker_new(struct mt_gba *g, mt_progress_fn *progress, void *arg)
 {
-	struct asker *a = g->waiters < WAITERS_MAX ? calloc(1, sizeof *a) : NULL;
+	struct mt_asker *a = g->waiters < WAITERS_MAX ? calloc(1, sizeof *a) : NULL;
 
 	if (a == NULL)
 		return NULL;
@@ -58,8 +31,8 @@ asker_new(struct mt_gba *g, mt_progress_fn *progress, void *arg)
 	return a;
 }
 
-static void
-asker_free(struct asker *a)
+void
+mt_asker_free(struct mt_asker *a)
 {
 	struct mt_gba *g = a->g;
 	void (*stopped)(void *arg) = g->stopped;
@@ -84,234 +57,25 @@ on_card_change(void *arg, bool replaced)
 	if (mt_sim_state(g->sim) == MT_SIM_READING)
 		return;
 	for (struct mt_waiter *w = mt_wait_take(&g->gate); w != NULL; w = next) {
-		struct asker *a = (struct asker *)w;
+		struct mt_asker *a = (struct mt_asker *)w;
 
 		next = w->next;
 		a->gate(w->arg);
-		asker_free(a);
+		mt_asker_free(a);
 	}
 }
 
 void
 mt_gba_when_settled(struct mt_gba *g, void (*fn)(void *arg), mt_progress_fn *progress, void *arg)
 {
-	struct asker *a;
+	struct mt_asker *a;
 
-	if (mt_sim_state(g->sim) != MT_SIM_READING || g->stopping || (a = asker_new(g, progress, arg)) == NULL) {
+	if (mt_sim_state(g->sim) != MT_SIM_READING || g->stopping || (a = mt_asker_new(g, progress, arg)) == NULL) {
 		fn(arg);	/* finds REASON_MT_CARD_READING where nobody more may wait */
 		return;
 	}
 	a->gate = fn;
 	mt_wait_in(&g->gate, &a->runner.wait, LOCALIF_WAIT_CARD);
-}
-
-/* --- derive */
-
-static void
-trace_step(struct mt_gba *g, const struct mt_derive *d, int step, const char *from, const char *to, const char *msg, const char *btid,
-    const char *kcv, const char *result, int64_t dur_us)
-{
-	char naf[NAF_ID_TEXT_MAX + 1];
-	struct trace_event e = {
-		.run = d->ask.run.s, .scenario = d->ask.btid.s[0] != '\0' ? 2 : 1, .step = step, .from = from, .to = to, .msg = msg,
-		.btid = btid, .naf_id = naf, .device_id = d->ask.device_id.s, .kcv = kcv, .result = result, .dur_us = dur_us
-	};
-
-	naf_id_print(&d->ask.naf_id, naf);
-	trace_emit(g->s->trace, &e);
-}
-
-/* seed 8.3.1 step 9, 8.3.2 step 7 */
-static enum reason
-derive_key(struct mt_gba *g, const struct mt_derive *d, const struct mt_ks *ks, struct mt_derived *out)
-{
-	const struct localif_derive *ask = &d->ask;
-	struct mt_keys_made made;
-	enum rc rc;
-
-	rc = mt_keys_derive(&g->keys, mt_sim_app(g->sim), ks, &ask->naf_id, &ask->device_id, &d->from, now_s(g), &made);
-	if (rc != RC_OK) {
-		log_error("gba: device_id=%s btid=%s: no key: %s", ask->device_id.s, ks->btid.s, rc_str(rc));
-		return REASON_INTERNAL;
-	}
-	g->counts.naf_derivations += made.naf_derived;
-	g->counts.keys_derived += made.key_derived;
-	purge_expect(g->purge, ks->expires);
-	trace_step(g, d, ask->btid.s[0] != '\0' ? 7 : 9, "mtd", "mtd",
-	    made.naf_derived ? "derive Ks_(ext)_NAF, Ks_local_MT" : "derive Ks_local_MT", ks->btid.s, made.kcv, "ok", 0);
-	log_info("gba: device_id=%s btid=%s kcv=%s %s", ask->device_id.s, ks->btid.s, made.kcv,
-	    made.key_derived ? "derived" : "was derived before");
-	out->btid = ks->btid;
-	memcpy(out->challenge, made.challenge, sizeof out->challenge);
-	return REASON_NONE;
-}
-
-static void
-serve(struct mt_gba *g, struct asker *a, const struct mt_ks *ks)
-{
-	struct mt_outcome o = { REASON_NONE, 0, "" };
-	struct mt_derived told;
-
-	o.why = derive_key(g, &a->d, ks, &told);
-	a->derived(a->runner.wait.arg, &o, o.why == REASON_NONE ? &told : NULL);
-}
-
-/* The run that a derive waited for has ended: seed 8.3.1 steps 7 and 8. */
-static void
-on_run_for_derive(struct mt_runner *r, const struct mt_outcome *o, const struct mt_ks *ks, int64_t dur_us)
-{
-	struct asker *a = (struct asker *)r;
-	struct mt_gba *g = a->g;
-
-	trace_step(g, &a->d, 7, "mtd", "bsfd", a->paid ? "GBA run" : "GBA run, joined", ks != NULL ? ks->btid.s : "", "",
-	    o->why == REASON_NONE ? "ok" : reason_get(o->why)->code, dur_us);
-	if (ks != NULL) {
-		trace_step(g, &a->d, 8, "uicc", "mtd", ks->ks != NULL ? "RES, CK, IK" : "RES", ks->btid.s, "", "ok", 0);
-		serve(g, a, ks);
-	} else {
-		a->derived(r->wait.arg, o, NULL);
-	}
-	asker_free(a);
-}
-
-static enum reason
-pay_and_join(struct mt_gba *g, struct asker *a, const struct btid *drop, int64_t *retry_after_s)
-{
-	struct mt_payer who = { .device_id = a->d.ask.device_id };
-	bool dropped;
-	enum rc rc;
-
-	memcpy(who.link, a->d.from.link, sizeof who.link);
-	if ((rc = mt_run_pay(g->run, &who, retry_after_s)) == RC_LIMIT) {
-		log_reason(REASON_MT_RUNS_SPENT, "gba: device_id=%s link=%s", who.device_id.s, who.link);
-		return REASON_MT_RUNS_SPENT;
-	}
-	if (rc == RC_OK && drop != NULL) {
-		log_info("gba: device_id=%s says that btid=%s is stale at the NAF: dropped", who.device_id.s, drop->s);
-		rc = mt_store_drop_ks(g->s->store, mt_sim_app(g->sim), drop, &dropped);
-	}
-	if (rc != RC_OK)
-		return REASON_INTERNAL;
-	a->paid = true;
-	mt_run_join(g->run, &a->runner, &who);
-	return REASON_NONE;
-}
-
-/* REASON_NONE: a is served, or waits (*waits). Else it is the caller's to refuse. */
-static enum reason
-dispatch(struct mt_gba *g, struct asker *a, bool *waits, int64_t *retry_after_s)
-{
-	struct mt_ks ks = { .ks = NULL };
-	struct mt_derive_facts f = {
-		.newest = ks.btid.s, .asked = a->d.ask.btid.s, .stale = a->d.ask.stale_btid.s, .shown = a->d.shown.s,
-		.asked_info = a->d.asked_info, .run_under_way = mt_run_under_way(g->run)
-	};
-	enum reason why = REASON_NONE;
-	enum rc rc = mt_gba_ks(g, &ks);
-
-	if (rc != RC_OK && rc != RC_NOTFOUND && rc != RC_EXPIRED)
-		return REASON_INTERNAL;
-	switch (mt_policy_derive(&f)) {
-	case MT_WAY_STALE:
-		why = REASON_LOCAL_STALE_BTID;
-		break;
-	case MT_WAY_NEWEST:
-		serve(g, a, &ks);
-		break;
-	case MT_WAY_JOIN:
-		mt_run_join(g->run, &a->runner, NULL);
-		*waits = true;
-		break;
-	case MT_WAY_RUN:
-		why = pay_and_join(g, a, NULL, retry_after_s);
-		*waits = why == REASON_NONE;
-		break;
-	case MT_WAY_DROP_AND_RUN:
-		why = pay_and_join(g, a, &ks.btid, retry_after_s);
-		*waits = why == REASON_NONE;
-		break;
-	}
-	mt_ks_clear(&ks);
-	return why;
-}
-
-/* Before anything of the card: may anybody ask now? */
-static enum reason
-closed(struct mt_gba *g)
-{
-	if (g->stopping)
-		return REASON_STOPPING;
-	if (timeguard_jumped(g->s->guard))
-		return REASON_CLOCK_JUMPED;
-	return REASON_NONE;
-}
-
-static enum reason
-may_derive(struct mt_gba *g, const struct mt_derive *d)
-{
-	enum reason why = closed(g);
-
-	if (why != REASON_NONE)
-		return why;
-	if (!mt_policy_admits(g->conf, &d->ask.device_id))
-		return REASON_MT_NOT_ADMITTED;
-	if (!mt_policy_offers(g->conf, &d->ask.naf_id))
-		return REASON_LOCAL_NAF_NOT_OFFERED;
-	return mt_sim_why(g->sim);
-}
-
-void
-mt_gba_derive(struct mt_gba *g, const struct mt_derive *d, mt_gba_derived_fn *fn, mt_progress_fn *progress, void *arg)
-{
-	struct mt_outcome o = { may_derive(g, d), 0, "" };
-	struct asker *a = NULL;
-	bool waits = false;
-
-	if (o.why == REASON_NONE && (a = asker_new(g, progress, arg)) == NULL)
-		o.why = REASON_OVERLOAD;
-	if (a != NULL) {
-		a->derived = fn;
-		a->runner.done = on_run_for_derive;
-		a->d = *d;
-		o.why = dispatch(g, a, &waits, &o.retry_after_s);
-	}
-	if (waits)
-		return;
-	if (o.why != REASON_NONE)
-		fn(arg, &o, NULL);
-	if (a != NULL)
-		asker_free(a);
-}
-
-/* --- the operator's run */
-
-static void
-on_run_for_operator(struct mt_runner *r, const struct mt_outcome *o, const struct mt_ks *ks, int64_t dur_us)
-{
-	struct asker *a = (struct asker *)r;
-
-	(void)dur_us;
-	a->booted(r->wait.arg, o, ks);
-	asker_free(a);
-}
-
-void
-mt_gba_bootstrap(struct mt_gba *g, mt_gba_booted_fn *fn, mt_progress_fn *progress, void *arg)
-{
-	struct mt_outcome o = { closed(g), 0, "" };
-	struct asker *a = NULL;
-
-	if (o.why == REASON_NONE)
-		o.why = mt_sim_why(g->sim);
-	if (o.why == REASON_NONE && (a = asker_new(g, progress, arg)) == NULL)
-		o.why = REASON_OVERLOAD;
-	if (a == NULL) {
-		fn(arg, &o, NULL);
-		return;
-	}
-	a->booted = fn;
-	a->runner.done = on_run_for_operator;
-	mt_run_join(g->run, &a->runner, NULL);
 }
 
 /* --- info, complete */
@@ -324,7 +88,7 @@ mt_gba_ks(struct mt_gba *g, struct mt_ks *out)
 
 	if (app == NULL)
 		return RC_NOTFOUND;
-	rc = mt_store_get_ks(g->s->store, app, now_s(g), g->conf->ks_min_left_s, out);
+	rc = mt_store_get_ks(g->s->store, app, mt_gba_now(g), g->conf->ks_min_left_s, out);
 	/* A row that somebody else sealed was complained about; a new run replaces it. */
 	return rc == RC_DENIED ? RC_NOTFOUND : rc;
 }
@@ -356,7 +120,7 @@ mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[sta
 
 	if (why != REASON_NONE)
 		return why;
-	rc = mt_keys_complete(&g->keys, &mt_sim_app(g->sim)->iccid, &c->triple, c->proof, now_s(g), &proven);
+	rc = mt_keys_complete(&g->keys, &mt_sim_app(g->sim)->iccid, &c->triple, c->proof, mt_gba_now(g), &proven);
 	if (rc == RC_NOTFOUND || rc == RC_EXPIRED)
 		return REASON_LOCAL_UNKNOWN_KEY;
 	if (rc == RC_DENIED)

@@ -1,0 +1,42 @@
+/* gba_impl: what gba.c (gate, info, complete, life) and gba_derive.c (derive, the operator's run) share. Nobody else includes it. */
+#ifndef MTD_GBA_IMPL_H
+#define MTD_GBA_IMPL_H
+
+#include "mtd/gba.h"
+#include "mtd/keys.h"
+
+struct purge;
+
+struct mt_gba {
+	const struct mt_seams *s;
+	const struct mt_conf *conf;
+	struct mt_keys_env keys;
+	struct mt_sim *sim;
+	struct mt_run *run;
+	struct purge *purge;
+	struct mt_wait gate;
+	size_t waiters;
+	struct mt_counts counts;
+	bool stopping;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+};
+
+/* One asker: waits at the gate, or for a run. */
+struct mt_asker {
+	struct mt_runner runner;
+	struct mt_gba *g;
+	void (*gate)(void *arg);
+	mt_gba_derived_fn *derived;
+	mt_gba_booted_fn *booted;
+	struct mt_derive d;		/* derived's */
+	bool paid;
+};
+
+/* NULL: too many wait already, or memory is out. */
+struct mt_asker *mt_asker_new(struct mt_gba *g, mt_progress_fn *progress, void *arg);
+/* The last one may be what a stop waits for. */
+void mt_asker_free(struct mt_asker *a);
+int64_t mt_gba_now(struct mt_gba *g);
+
+#endif
