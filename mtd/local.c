@@ -65,17 +65,16 @@ on_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 static void
 name_link(const char *listener, const struct link_peer *peer, char out[static MT_LINK_MAX + 1])
 {
-	const char *host = peer->address;
-	size_t n = strlen(host);
+	struct span rest = span_str(peer->address), kind, host;
 
-	if (strncmp(host, "tcp:", 4) == 0) {
-		const char *port = strrchr(host, ':');
-
-		n = (size_t)(port - host);
-	} else if (strncmp(host, "mem:", 4) == 0) {
-		n = 3;
-	}
-	(void)snprintf(out, MT_LINK_MAX + 1, "%s/%.*s", listener, (int)n, host);
+	if (!span_upto(&rest, ':', &kind))
+		kind = rest;
+	host = rest;
+	if (span_eq_str(kind, "tcp"))
+		(void)span_upto_last(&rest, ':', &host);	/* without its port */
+	else if (span_eq_str(kind, "mem"))
+		host = kind;
+	(void)snprintf(out, MT_LINK_MAX + 1, "%s/%.*s", listener, (int)host.n, (const char *)host.p);
 }
 
 static enum rc

@@ -7,7 +7,6 @@
 #include "common/ctl.h"
 #include "common/localif.h"
 #include "common/timeguard.h"
-#include "common/turn.h"
 #include "mtd/gba.h"
 #include "mtd/local.h"
 #include "mtd/mt.h"
@@ -81,38 +80,18 @@ on_booted(void *arg, const struct mt_outcome *o, const struct mt_ks *ks)
 	if (ks != NULL)
 		ctl_ok(b->c, b->q, json_pack("{s:s, s:o, s:o}", "btid", ks->btid.s, "created", utc(ks->created), "expires", utc(ks->expires)));
 	else if (o->detail[0] != '\0')
-		ctl_fail(b->c, b->q, o->why, "%s: %s", reason_get(o->why)->what, o->detail);
+		ctl_fail_later(b->c, b->q, o->why, o->retry_after_s, "%s: %s", reason_get(o->why)->what, o->detail);
 	else
-		ctl_fail(b->c, b->q, o->why, NULL);
+		ctl_fail_later(b->c, b->q, o->why, o->retry_after_s, NULL);
 	free(b);
-}
-
-struct boot_word {
-	struct rpc_req *q;
-	const char *word;
-	int64_t wait_s;
-};
-
-static void
-send_word(void *arg, enum rc rc)
-{
-	struct boot_word *w = arg;
-
-	(void)rc;
-	rpc_progress(w->q, w->word, w->wait_s);
-	free(w);
 }
 
 static void
 on_boot_progress(void *arg, const char *word, int64_t wait_s)
 {
 	const struct boot *b = arg;
-	struct boot_word *w = malloc(sizeof *w);
 
-	if (w == NULL)
-		return;
-	*w = (struct boot_word){ b->q, word, wait_s };
-	turn_later(b->m->seams.turn, send_word, w);
+	ctl_progress(b->c, b->q, word, wait_s);
 }
 
 static void

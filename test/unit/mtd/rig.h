@@ -5,6 +5,8 @@
 #ifndef TEST_UNIT_MTD_RIG_H
 #define TEST_UNIT_MTD_RIG_H
 
+#include <unistd.h>
+
 #include "test/unit/mtd/fake_bsf.h"
 
 #include "common/hex.h"
