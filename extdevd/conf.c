@@ -1,0 +1,127 @@
+/* conf: extdevd's configuration file; conf/extdevd.conf shows every key. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/daemon.h"
+#include "common/log.h"
+#include "extdevd/extdev.h"
+
+static cfg_opt_t mt_options[] = { CFG_STR("address", NULL, CFGF_NONE), CFG_END() };
+static cfg_opt_t center_options[] = {
+	CFG_STR("url", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("dial", NULL, CFGF_NONE), CFG_END()
+};
+cfg_opt_t extdev_options[] = {
+	DAEMON_OPTIONS, CFG_STR("device_id", "random", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
+	CFG_SEC("mt", mt_options, CFGF_MULTI | CFGF_TITLE), CFG_SEC("keycenter", center_options, CFGF_MULTI | CFGF_TITLE),
+	CFG_STR("prefer", "mt", CFGF_NONE), CFG_BOOL("establish_at_start", cfg_false, CFGF_NONE), CFG_STR("retry", "30s", CFGF_NONE),
+	CFG_END()
+};
+
+/* "random", "random-each", or a Device_ID (W2). */
+static void
+read_device_id(struct conf *c, struct extdev_conf *out)
+{
+	const char *text = conf_text(c, NULL, "device_id", CONF_ANY);
+	struct device_id id;
+
+	out->device_id = NULL;
+	if (strcmp(text, "random") == 0) {
+		out->id_kind = EXTDEV_ID_RANDOM;
+	} else if (strcmp(text, "random-each") == 0) {
+		out->id_kind = EXTDEV_ID_RANDOM_EACH;
+	} else {
+		out->id_kind = EXTDEV_ID_FIXED;
+		out->device_id = text;
+		if (device_id_parse(span_str(text), &id) != RC_OK)
+			conf_complain(c, NULL, "device_id", "\"%s\": expected \"random\", \"random-each\", or 1 to 128 of A-Z a-z 0-9 : . _ - @ + "
+			    "(urn:gsma:imei:… with its right check digit)", text);
+	}
+}
+
+static void
+read_mts(struct conf *c, struct extdev_conf *out)
+{
+	size_t n = conf_count(c, NULL, "mt");
+	struct extdev_mt_conf *mts = calloc(n + 1, sizeof *mts);
+
+	if (mts == NULL)
+		log_fatal("conf: out of memory");
+	if (n == 0)
+		conf_complain(c, NULL, "mt", "is missing; expected a section mt \"NAME\" { address = … }");
+	for (size_t i = 0; i < n; i++) {
+		cfg_t *s = conf_section(c, NULL, "mt", i);
+
+		mts[i].name = conf_title(s);
+		mts[i].address = conf_text(c, s, "address", CONF_LINK);
+	}
+	out->mts = mts;
+	out->n_mts = n;
+}
+
+/* N4: the name that the certificate must carry is the URL's host, so it has to be the NAF_ID's FQDN. */
+static bool
+host_is(const char *url, const char *fqdn)
+{
+	const char *host = url + strlen("https://");
+	size_t n = strlen(fqdn);
+
+	return strncmp(host, fqdn, n) == 0 && (host[n] == '\0' || host[n] == '/' || host[n] == ':');
+}
+
+static void
+read_centers(struct conf *c, struct extdev_conf *out)
+{
+	size_t n = conf_count(c, NULL, "keycenter");
+	struct extdev_center_conf *centers = calloc(n + 1, sizeof *centers);
+
+	if (centers == NULL)
+		log_fatal("conf: out of memory");
+	if (n == 0)
+		conf_complain(c, NULL, "keycenter", "is missing; expected a section keycenter \"FQDN/0100000002\" { ca = … }");
+	for (size_t i = 0; i < n; i++) {
+		cfg_t *s = conf_section(c, NULL, "keycenter", i);
+		bool good = naf_id_parse(span_str(conf_title(s)), &centers[i].naf_id) == RC_OK;
+
+		if (!good)
+			conf_complain(c, s, NULL, "keycenter \"%s\": expected %s", conf_title(s), conf_expected(CONF_NAF_ID));
+		centers[i].ca = conf_text(c, s, "ca", CONF_FILE);
+		if (conf_has(c, s, "url")) {
+			centers[i].url = conf_text(c, s, "url", CONF_URL_HTTPS);
+			if (good && centers[i].url[0] != '\0' && !host_is(centers[i].url, centers[i].naf_id.fqdn))
+				conf_complain(c, s, "url", "expected https://%s/…: the certificate is checked against the NAF_ID's FQDN; "
+				    "dial says where to connect to", centers[i].naf_id.fqdn);
+		}
+		if (conf_has(c, s, "dial"))
+			centers[i].dial = conf_text(c, s, "dial", CONF_HOST_PORT);
+	}
+	out->centers = centers;
+	out->n_centers = n;
+}
+
+void
+extdev_conf_read(struct conf *c, void *extdev_conf)
+{
+	static const char *const prefers[] = { "mt", "own", NULL };
+	struct extdev_conf *out = extdev_conf;
+
+	extdev_conf_default(out);
+	read_device_id(c, out);
+	out->cert = conf_text(c, NULL, "cert", CONF_FILE);
+	out->key = conf_text(c, NULL, "key", CONF_PRIVATE_FILE);
+	read_mts(c, out);
+	read_centers(c, out);
+	out->prefer_own = conf_word(c, NULL, "prefer", prefers) == 1;
+	out->at_start = conf_bool(c, NULL, "establish_at_start");
+	out->retry_s = conf_duration(c, NULL, "retry", 1, 3600);
+}
+
+void
+extdev_conf_free(void *extdev_conf)
+{
+	struct extdev_conf *c = extdev_conf;
+
+	free((void *)(uintptr_t)c->mts);
+	free((void *)(uintptr_t)c->centers);
+	c->mts = NULL;
+	c->centers = NULL;
+}

@@ -1,0 +1,139 @@
+/*
+ * request: the Key Request of one run, and the key it brings.                     seed 8.3.1 steps 11-17, 8.3.2 steps 9-15
+ * The request is in the store before it is sent. 503 or no answer: it stays there and is repeated alone (N6); an answer that
+ * ends it takes it out.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/purge.h"
+#include "common/timeguard.h"
+#include "common/turn.h"
+#include "extdevd/core.h"
+
+#define WAIT_S 20	/* what askers are told: the Key Center asks its BSF meanwhile */
+
+static void
+drop_request(struct extdev_mt *m)
+{
+	struct store *st = m->e->s.store;
+	bool gone;
+
+	if (store_begin(st) != RC_OK)
+		return;
+	gone = extdev_store_delete_request(st, &m->p.r.mt_id) == RC_OK;
+	if (store_end(st, gone) != RC_OK || !gone)
+		log_error("establish: run=%s: the key request could not be taken out of the store", m->p.r.run.s);
+}
+
+static enum rc
+store_key(struct extdev_mt *m, const struct extdev_key *k)
+{
+	struct store *st = m->e->s.store;
+	enum rc rc = store_begin(st), end;
+
+	if (rc != RC_OK)
+		return rc;
+	rc = extdev_store_put_key(st, k, timeguard_now(m->e->s.guard));
+	if (rc == RC_OK)
+		rc = extdev_store_delete_request(st, &k->from.mt_id);
+	end = store_end(st, rc == RC_OK);
+	return rc != RC_OK ? rc : end;
+}
+
+static void
+on_key(struct extdev_mt *m, struct extdev_ua_answer *a)
+{
+	struct extdev_key k = { .from = m->p.r, .ks = a->ks, .expires_s = a->expires_s, .state = EXTDEV_WAITING, .owed = true };
+	enum rc rc = store_key(m, &k);
+
+	a->ks = NULL;
+	if (rc != RC_OK) {
+		extdev_key_clear(&k);
+		if (rc == RC_EXISTS) {		/* the MT has proved another key for this triple */
+			drop_request(m);
+			extdev_fail(m, REASON_LOCAL_KEY_MISMATCH, 0, false, "the Key Center gives another key than before for the same triple");
+		} else {
+			extdev_fail(m, REASON_INTERNAL, 0, true, "the key could not be stored");
+		}
+		return;
+	}
+	metric_add(m->e->count.keys, 1);
+	purge_expect(m->e->purge, k.expires_s);
+	extdev_step(m, 17, "extdevd", "extdevd", "store Ks_local_MT", NULL, 0);
+	extdev_complete_send(m, &k);
+}
+
+static void
+on_ua(void *arg, struct extdev_ua_answer *a)
+{
+	struct extdev_mt *m = arg;
+	struct extdev_request *r = &m->p.r;
+	char result[64];
+
+	m->p.call = NULL;
+	if (a->why != REASON_NONE) {
+		(void)snprintf(result, sizeof result, "%s", reason_get(a->why)->code);
+		extdev_step(m, 12, "extdevd", "nafkcd", "Key Request", result, extdev_waited_us(m));
+	}
+	if (a->why == REASON_NONE) {
+		on_key(m, a);
+	} else if (a->next == EXTDEV_LATER) {
+		extdev_fail(m, a->why, a->retry_after_s, true, "%s", a->detail);
+	} else if (a->next == EXTDEV_INFO_AGAIN) {
+		struct btid stale = r->triple.btid;
+
+		drop_request(m);
+		extdev_fall(m, a->why, a->detail, &stale);
+	} else {
+		drop_request(m);
+		extdev_fail(m, a->why, 0, false, "%s", a->detail);
+	}
+}
+
+struct sending {
+	struct extdev_mt *m;
+	unsigned gen;
+};
+
+static void
+send_now(void *arg, enum rc rc)
+{
+	struct sending *s = arg;
+	struct extdev_mt *m = s->m;
+	bool late = s->gen != m->p.gen;
+	size_t center;
+
+	free(s);
+	if (late)
+		return;
+	if (rc != RC_OK) {
+		extdev_fail(m, REASON_NOT_DURABLE, 0, false, "%s", "");
+		return;
+	}
+	m->p.since_ms = clock_mono_ms(m->e->s.clock);
+	if (extdev_find_center(m->e, &m->p.r.triple.naf_id, &center) != RC_OK ||
+	    extdev_ua_send(m->e, center, &m->p.r, on_ua, m, &m->p.call) != RC_OK) {
+		extdev_fail(m, REASON_INTERNAL, 0, true, "the Key Request could not be sent");
+		return;
+	}
+	metric_add(m->e->count.requests, 1);
+	extdev_step(m, 11, "extdevd", "nafkcd", "HTTPS, certificates on both sides", NULL, 0);
+	extdev_step(m, 12, "extdevd", "nafkcd", "Key Request", NULL, 0);
+}
+
+void
+extdev_request_send(struct extdev_mt *m)
+{
+	struct sending *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		log_fatal("establish: out of memory");
+	s->m = m;
+	s->gen = m->p.gen;
+	extdev_on_mt_progress(m, "key-request", WAIT_S);
+	turn_later(m->e->s.turn, send_now, s);
+}

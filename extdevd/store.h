@@ -1,0 +1,92 @@
+/*
+ * store: what the device keeps (ARCHITECTURE 5; seed 7.5), as verbs over common/store.h: its Device_ID, the MT_ID last seen behind
+ * each mt section, keys, and what is still owed: a key request that the Key Center has not answered (N6), a `complete` that the
+ * MT has not answered (K4).
+ * All writes belong between store_begin and store_end of the caller. Reads give copies, and nothing from the moment of its expiry
+ * on (T1).
+ *
+ * Everywhere: RC_IO, the database failed (logged); RC_NOMEM; RC_DENIED, a sealed value is not from this store and place.
+ */
+#ifndef EXTDEVD_STORE_H
+#define EXTDEVD_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/device_id.h"
+#include "common/proof.h"
+#include "common/rc.h"
+#include "common/secret.h"
+#include "common/store.h"
+
+/* EXTDEV_ID_RANDOM's Device_ID. RC_NOTFOUND: none was made yet. */
+enum rc extdev_store_get_self(struct store *st, struct device_id *out) MUST_USE;
+enum rc extdev_store_put_self(struct store *st, const struct device_id *id) MUST_USE;
+
+/* Who answered last behind the mt section of that name. RC_NOTFOUND. */
+enum rc extdev_store_get_mt(struct store *st, const char *name, struct mt_id *out) MUST_USE;
+enum rc extdev_store_put_mt(struct store *st, const char *name, const struct mt_id *id) MUST_USE;
+
+/* What one run got from the MT: the key request that stands between derive's answer and the Key Response. One per MT (N6). */
+struct extdev_request {
+	struct mt_id mt_id;
+	struct triple triple;
+	char challenge[CHALLENGE_MAX + 1];	/* "" = an MT without proofs */
+	struct run_id run;
+	int scenario;
+	bool fresh;				/* made with a new bootstrapping on demand */
+};
+/* RC_NOTFOUND. */
+enum rc extdev_store_get_request(struct store *st, const struct mt_id *mt, struct extdev_request *out) MUST_USE;
+/* Replaces an older one. */
+enum rc extdev_store_put_request(struct store *st, const struct extdev_request *r) MUST_USE;
+/* None there is fine. */
+enum rc extdev_store_delete_request(struct store *st, const struct mt_id *mt) MUST_USE;
+
+enum extdev_key_state { EXTDEV_WAITING, EXTDEV_CONFIRMED };	/* K2 */
+
+struct extdev_key {
+	struct extdev_request from;	/* its run, its triple (K5: the Device_ID it was made with) */
+	struct secret *ks;		/* Ks_local_MT */
+	int64_t expires_s;
+	enum extdev_key_state state;
+	bool owed;			/* `complete` */
+};
+/* Frees what it holds and empties it. */
+void extdev_key_clear(struct extdev_key *k);
+
+/*
+ * A key that came: one in use and one waiting per MT (K2). In use is the confirmed one, else the oldest; all other older ones go.
+ * The same triple with the same key is the same row: it keeps its state, lifetime and run are the new ones.
+ * RC_EXISTS: the triple is confirmed with another key; nothing was changed.
+ */
+enum rc extdev_store_put_key(struct store *st, const struct extdev_key *k, int64_t now_s) MUST_USE;
+/* The MT proved it: confirmed, nothing owed, and every other key of this MT goes (K2). RC_NOTFOUND. */
+enum rc extdev_store_confirm(struct store *st, const struct mt_id *mt, const struct triple *t) MUST_USE;
+/* The MT took `complete` without a proof: nothing owed, it stays waiting beside the one in use (K3). RC_NOTFOUND. */
+enum rc extdev_store_settle(struct store *st, const struct mt_id *mt, const struct triple *t) MUST_USE;
+/*
+ * The MT says that it has no such key, or another one: a waiting one goes, a confirmed one stays (nothing that an unauthenticated
+ * side says destroys a key that works) and nothing is owed. None there is fine.
+ */
+enum rc extdev_store_drop_waiting(struct store *st, const struct mt_id *mt, const struct triple *t) MUST_USE;
+
+/* The key to use with this MT: the confirmed one, else the newest. RC_NOTFOUND. Caller clears *out. */
+enum rc extdev_store_get_key(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_key *out) MUST_USE;
+/* The one whose `complete` is owed. RC_NOTFOUND. Caller clears *out. */
+enum rc extdev_store_get_owed(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_key *out) MUST_USE;
+/* Each live key, by MT, oldest first; k is borrowed during the call. Stops at fn's first rc that is not RC_OK. */
+enum rc extdev_store_each_key(struct store *st, int64_t now_s, enum rc (*fn)(void *arg, const struct extdev_key *k), void *arg) MUST_USE;
+
+/* Which keys: members that are "" (or NULL) match all. */
+struct extdev_which {
+	const char *mt_id, *naf_id, *btid, *device_id;
+};
+/* Forgets keys and key requests; *n = how many keys. */
+enum rc extdev_store_forget(struct store *st, const struct extdev_which *w, int *n) MUST_USE;
+
+/* As purge.h asks. */
+enum rc extdev_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n) MUST_USE;
+int64_t extdev_store_next_expiry(struct store *st);
+
+#endif

@@ -1,0 +1,164 @@
+#include "extdevd/store_sql.h"
+
+#include "common/log.h"
+#include "extdevd/extdev.h"
+
+static const char *const migrations[] = {
+	"CREATE TABLE self ("
+	"  one INTEGER PRIMARY KEY CHECK (one = 1),"
+	"  device_id TEXT NOT NULL"		/* made once; seed 6.2, RULES W2 */
+	");"
+	"CREATE TABLE mt ("
+	"  name TEXT PRIMARY KEY,"		/* of the mt section */
+	"  mt_id TEXT NOT NULL"			/* RULES W3 */
+	") WITHOUT ROWID;"
+	"CREATE TABLE request ("			/* key requests without an answer yet; RULES N6 */
+	"  mt_id TEXT PRIMARY KEY,"
+	"  naf_id TEXT NOT NULL,"
+	"  btid TEXT NOT NULL,"			/* TS 33.220 4.5.2 */
+	"  device_id TEXT NOT NULL,"
+	"  challenge TEXT NOT NULL,"		/* of derive's answer, '' = none; RULES K3 */
+	"  run TEXT NOT NULL,"			/* RULES S1 */
+	"  scenario INTEGER NOT NULL,"		/* 1 = seed 8.3.1, 2 = 8.3.2 */
+	"  fresh INTEGER NOT NULL"
+	") WITHOUT ROWID;"
+	"CREATE TABLE key ("
+	"  made INTEGER PRIMARY KEY,"		/* the order of coming */
+	"  mt_id TEXT NOT NULL,"
+	"  naf_id TEXT NOT NULL,"		/* seed 7.5 */
+	"  btid TEXT NOT NULL,"			/* seed 7.5 */
+	"  device_id TEXT NOT NULL,"		/* the one it was made with; RULES K5 */
+	"  ks BLOB NOT NULL,"			/* sealed; Ks_local_MT, seed 7.5 */
+	"  expires INTEGER NOT NULL,"		/* Key Lifetime, seed 7.5; seconds since 1970 */
+	"  state INTEGER NOT NULL,"		/* 0 waiting, 1 confirmed; RULES K2 */
+	"  owed INTEGER NOT NULL,"		/* complete; RULES K4 */
+	"  challenge TEXT NOT NULL,"
+	"  run TEXT NOT NULL,"
+	"  scenario INTEGER NOT NULL,"
+	"  fresh INTEGER NOT NULL,"
+	"  UNIQUE (mt_id, naf_id, btid, device_id)"
+	");"
+	"CREATE INDEX key_expires ON key (expires);"
+};
+
+#define KEY_COLUMNS "mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh, ks, expires, state, owed"
+#define THIS_KEY "mt_id = @mt AND naf_id = @naf AND btid = @btid AND device_id = @device"
+#define MATCH \
+	"(@mt = '' OR mt_id = @mt) AND (@naf = '' OR naf_id = @naf) AND (@btid = '' OR btid = @btid) AND (@device = '' OR device_id = @device)"
+
+static const char *const sql[EXTDEV_SQL_N] = {
+	[EXTDEV_SQL_GET_SELF] = "SELECT device_id FROM self",
+	[EXTDEV_SQL_PUT_SELF] = "INSERT OR REPLACE INTO self (one, device_id) VALUES (1, @device)",
+	[EXTDEV_SQL_GET_MT] = "SELECT mt_id FROM mt WHERE name = @name",
+	[EXTDEV_SQL_PUT_MT] = "INSERT OR REPLACE INTO mt (name, mt_id) VALUES (@name, @mt)",
+	[EXTDEV_SQL_GET_REQUEST] =
+	    "SELECT mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh FROM request WHERE mt_id = @mt",
+	[EXTDEV_SQL_PUT_REQUEST] =
+	    "INSERT OR REPLACE INTO request (mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh)"
+	    " VALUES (@mt, @naf, @btid, @device, @challenge, @run, @scenario, @fresh)",
+	[EXTDEV_SQL_DELETE_REQUEST] = "DELETE FROM request WHERE mt_id = @mt",
+	[EXTDEV_SQL_FORGET_REQUESTS] = "DELETE FROM request WHERE " MATCH,
+	[EXTDEV_SQL_FIND_KEY] = "SELECT " KEY_COLUMNS " FROM key WHERE " THIS_KEY,
+	[EXTDEV_SQL_PUT_KEY] =
+	    "INSERT INTO key (" KEY_COLUMNS ") VALUES"
+	    " (@mt, @naf, @btid, @device, @challenge, @run, @scenario, @fresh, @ks, @expires, @state, @owed)",
+	[EXTDEV_SQL_UPDATE_KEY] =
+	    "UPDATE key SET challenge = @challenge, run = @run, scenario = @scenario, fresh = @fresh, ks = @ks, expires = @expires,"
+	    " state = @state, owed = @owed WHERE " THIS_KEY,
+	/* beside the one that came, the one in use stays and nothing else */
+	[EXTDEV_SQL_THIN_KEYS] =
+	    "DELETE FROM key WHERE mt_id = @mt AND NOT (" THIS_KEY ") AND made IS NOT ("
+	    "SELECT made FROM key WHERE mt_id = @mt AND NOT (" THIS_KEY ") AND expires > @now ORDER BY state DESC, made LIMIT 1)",
+	[EXTDEV_SQL_CONFIRM_KEY] = "UPDATE key SET state = 1, owed = 0 WHERE " THIS_KEY,
+	[EXTDEV_SQL_DELETE_OTHERS] = "DELETE FROM key WHERE mt_id = @mt AND NOT (" THIS_KEY ")",
+	[EXTDEV_SQL_SETTLE_KEY] = "UPDATE key SET owed = 0 WHERE " THIS_KEY,
+	[EXTDEV_SQL_DROP_WAITING] = "DELETE FROM key WHERE " THIS_KEY " AND state = 0",
+	[EXTDEV_SQL_GET_KEY] =
+	    "SELECT " KEY_COLUMNS " FROM key WHERE mt_id = @mt AND expires > @now ORDER BY state DESC, made DESC LIMIT 1",
+	[EXTDEV_SQL_GET_OWED] =
+	    "SELECT " KEY_COLUMNS " FROM key WHERE mt_id = @mt AND expires > @now AND owed = 1 ORDER BY made DESC LIMIT 1",
+	[EXTDEV_SQL_EACH_KEY] = "SELECT " KEY_COLUMNS " FROM key WHERE expires > @now ORDER BY mt_id, made",
+	[EXTDEV_SQL_FORGET_KEYS] = "DELETE FROM key WHERE " MATCH,
+	[EXTDEV_SQL_PURGE_KEYS] =
+	    "DELETE FROM key WHERE made IN (SELECT made FROM key WHERE expires <= @now ORDER BY expires LIMIT @max)",
+	[EXTDEV_SQL_NEXT_EXPIRY] = "SELECT min(expires) FROM key",
+};
+
+const struct store_schema extdev_store_schema = {
+	.daemon = "extdevd",
+	.migrations = migrations,
+	.n_migrations = sizeof migrations / sizeof migrations[0],
+	.sql = sql,
+	.n_sql = EXTDEV_SQL_N,
+};
+
+static int
+parameter(sqlite3_stmt *q, const char *name)
+{
+	int i = sqlite3_bind_parameter_index(q, name);
+
+	if (i == 0)
+		log_fatal("store: no parameter %s in: %s", name, sqlite3_sql(q));
+	return i;
+}
+
+static void
+bound(sqlite3_stmt *q, int e)
+{
+	if (e != SQLITE_OK)
+		log_fatal("store: %s: %s", sqlite3_sql(q), sqlite3_errstr(e));
+}
+
+void
+extdev_sql_text(sqlite3_stmt *q, const char *name, const char *v)
+{
+	bound(q, sqlite3_bind_text(q, parameter(q, name), v, -1, SQLITE_TRANSIENT));
+}
+
+void
+extdev_sql_int(sqlite3_stmt *q, const char *name, int64_t v)
+{
+	bound(q, sqlite3_bind_int64(q, parameter(q, name), v));
+}
+
+void
+extdev_sql_blob(sqlite3_stmt *q, const char *name, struct span v)
+{
+	bound(q, sqlite3_bind_blob64(q, parameter(q, name), v.p, v.n, SQLITE_TRANSIENT));
+}
+
+enum rc
+extdev_sql_row(sqlite3_stmt *q)
+{
+	int e = sqlite3_step(q);
+
+	if (e == SQLITE_ROW)
+		return RC_OK;
+	if (e != SQLITE_DONE)
+		log_error("store: %s: %s", sqlite3_sql(q), sqlite3_errmsg(sqlite3_db_handle(q)));
+	(void)sqlite3_reset(q);
+	return e == SQLITE_DONE ? RC_NOTFOUND : RC_IO;
+}
+
+enum rc
+extdev_sql_run(sqlite3_stmt *q, int *changed)
+{
+	enum rc rc = extdev_sql_row(q);
+
+	if (rc == RC_OK)
+		(void)sqlite3_reset(q);
+	if (rc == RC_NOTFOUND) {
+		rc = RC_OK;
+		if (changed != NULL)
+			*changed = sqlite3_changes(sqlite3_db_handle(q));
+	}
+	return rc;
+}
+
+struct span
+extdev_sql_column(sqlite3_stmt *q, int i)
+{
+	const void *p = sqlite3_column_blob(q, i);	/* of a text: its octets */
+
+	return span_of(p, (size_t)sqlite3_column_bytes(q, i));
+}
