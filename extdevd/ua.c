@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/profile.h"
 #include "common/timeguard.h"
-#include "common/ua_msg.h"
+#include "common/uaxml.h"
 #include "extdevd/core.h"
 
 #define URL_MAX 1024
@@ -25,19 +25,21 @@ struct extdev_ua_call {
 static void
 read_key(const struct extdev_ua_call *c, struct span body, struct extdev_ua_answer *a)
 {
-	struct ua_key_response m;
-	enum rc rc = ua_key_response_parse(body, &m);
+	struct uaxml_response m;
+	const char *bad = "";
+	enum rc rc = uaxml_parse_response(body, &m, &bad);
 
 	a->next = EXTDEV_GIVE_UP;
 	if (rc != RC_OK) {
 		a->why = rc == RC_NOMEM ? REASON_INTERNAL : REASON_EXT_NAF_BAD_ANSWER;
+		(void)snprintf(a->detail, sizeof a->detail, "%s", bad);
 		return;
 	}
 	a->why = REASON_NONE;
 	if (strcmp(m.btid.s, c->asked.triple.btid.s) != 0 || strcmp(m.device_id.s, c->asked.triple.device_id.s) != 0) {
 		a->why = REASON_EXT_NAF_OTHER;
 		(void)snprintf(a->detail, sizeof a->detail, "it is about %.100s and %.100s", m.btid.s, m.device_id.s);
-	} else if (m.expires_s <= timeguard_now(c->e->s.guard)) {
+	} else if (m.lifetime <= timeguard_now(c->e->s.guard)) {
 		a->why = REASON_EXT_NAF_OVER;
 	}
 	if (a->why != REASON_NONE) {
@@ -45,16 +47,16 @@ read_key(const struct extdev_ua_call *c, struct span body, struct extdev_ua_answ
 		return;
 	}
 	a->ks = m.ks_local_mt;
-	a->expires_s = m.expires_s;
+	a->expires_s = m.lifetime;
 }
 
 static void
 read_refusal(const struct http_reply *r, struct extdev_ua_answer *a)
 {
-	struct ua_key_error m = { "", "" };
+	struct uaxml_error m = { "", "" };
 	char text[128];
 
-	if (ua_key_error_parse(r->body, &m) != RC_OK)
+	if (uaxml_parse_error(r->body, &m) != RC_OK)
 		m.reason[0] = m.text[0] = '\0';
 	a->why = extdev_naf_reason(r->status, m.reason);
 	a->next = extdev_after_naf(r->status, a->why, m.reason);
@@ -100,16 +102,16 @@ extdev_ua_send(struct extdev *e, size_t center, const struct extdev_request *r, 
 	const struct http_header headers[] = {
 		{ "Content-Type", profile.ua.media_type_charset }, { "Accept", profile.ua.media_type },
 	};
-	struct ua_key_request m = { .btid = r->triple.btid, .device_id = r->triple.device_id };
-	char url[URL_MAX], doc[UA_DOC_MAX];
+	struct uaxml_request m = { .btid = r->triple.btid, .device_id = r->triple.device_id, .has_fqdn = true, .has_ua = true,
+	    .naf_id = r->triple.naf_id };
+	char url[URL_MAX], doc[UAXML_MAX];
 	struct http_call call = { .method = "POST", .url = url, .dial = conf->dial, .headers = headers, .n_headers = 2,
-	    .tls = e->s.tls != NULL ? e->s.tls[center] : NULL, .timeout_ms = TIMEOUT_MS, .body_max = UA_DOC_MAX };
+	    .tls = e->s.tls != NULL ? e->s.tls[center] : NULL, .timeout_ms = TIMEOUT_MS, .body_max = UAXML_MAX };
 	struct extdev_ua_call *c;
 	size_t n = 0;
 	enum rc rc;
 
-	naf_id_print(&r->triple.naf_id, m.naf_id);
-	if ((rc = make_url(conf, url)) != RC_OK || (rc = ua_key_request_print(&m, doc, sizeof doc, &n)) != RC_OK)
+	if ((rc = make_url(conf, url)) != RC_OK || (rc = uaxml_print_request(&m, doc, sizeof doc, &n)) != RC_OK)
 		return rc;
 	if ((c = calloc(1, sizeof *c)) == NULL)
 		return RC_NOMEM;
