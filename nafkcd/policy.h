@@ -44,7 +44,8 @@ enum reason nafkc_policy_lifetime(int64_t now_s, int64_t ks_expires_s, int64_t m
 
 /* Tokens of one public key; all zero = new, and full. */
 struct nafkc_bucket {
-	int64_t level;			/* thousandths of a request missing */
+	bool used;
+	int64_t level;			/* what is missing, in 60,000ths of a request */
 	int64_t at_ms;
 };
 /* Takes one, or *retry_after_s (1 or more) says when there is one again. */
