@@ -1,0 +1,95 @@
+/* verbs: what ksctl can ask, as a table. The operations are ctl.h's and the daemons'. */
+#include <stddef.h>
+
+#include "ctl/ksctl.h"
+
+#define END { NULL, KSCTL_FLAG, NULL, false }
+
+static const struct ksctl_param p_timeout[] = { { "--timeout", KSCTL_SECONDS, "timeout_s", false }, END };
+static const struct ksctl_param p_peer[] = {
+	{ "--timeout", KSCTL_SECONDS, "timeout_s", false }, { "PEER", KSCTL_TEXT, "peer", false }, END
+};
+static const struct ksctl_param p_trace[] = {
+	{ "--follow", KSCTL_FLAG, NULL, false }, { "--since", KSCTL_NUMBER, "since", false }, { "--run", KSCTL_TEXT, "run", false },
+	{ "--btid", KSCTL_TEXT, "btid", false }, END
+};
+static const struct ksctl_param p_level[] = { { "LEVEL", KSCTL_TEXT, "level", false }, END };
+static const struct ksctl_param p_forward[] = { { "+SECONDS", KSCTL_SIGNED, "seconds", true }, END };
+static const struct ksctl_param p_step[] = { { "+-SECONDS", KSCTL_SIGNED, "seconds", true }, END };
+static const struct ksctl_param p_subscriber[] = { { "FILE|-", KSCTL_FILE, "subscriber", true }, END };
+static const struct ksctl_param p_impi[] = { { "IMPI", KSCTL_TEXT, "impi", true }, END };
+static const struct ksctl_param p_naf[] = { { "FILE|-", KSCTL_FILE, "naf", true }, END };
+static const struct ksctl_param p_fqdn[] = { { "FQDN", KSCTL_TEXT, "fqdn", true }, END };
+static const struct ksctl_param p_device[] = { { "DEVICE_ID", KSCTL_TEXT, "device_id", true }, END };
+static const struct ksctl_param p_rebind[] = {
+	{ "DEVICE_ID", KSCTL_TEXT, "device_id", true }, { "SPKI", KSCTL_TEXT, "spki", false }, END
+};
+static const struct ksctl_param p_establish[] = {
+	{ "--force", KSCTL_FLAG, "force", false }, { "--new", KSCTL_FLAG, "new", false }, { "--mt", KSCTL_TEXT, "mt", false },
+	{ "--naf", KSCTL_TEXT, "naf", false }, END
+};
+static const struct ksctl_param p_forget[] = {
+	{ "--all", KSCTL_FLAG, "all", false }, { "--mt", KSCTL_TEXT, "mt", false }, { "--btid", KSCTL_TEXT, "btid", false }, END
+};
+static const struct ksctl_param p_wait_key[] = {
+	{ "--timeout", KSCTL_SECONDS, "timeout_s", false }, { "--mt", KSCTL_TEXT, "mt", false }, END
+};
+static const struct ksctl_param p_ladder[] = { { "--run", KSCTL_TEXT, "run", false }, END };
+
+#define BSFD KSCTL_IS(KSCTL_BSFD)
+#define NAFKCD KSCTL_IS(KSCTL_NAFKCD)
+#define MTD KSCTL_IS(KSCTL_MTD)
+#define EXTDEVD KSCTL_IS(KSCTL_EXTDEVD)
+
+const struct ksctl_verb ksctl_verbs[] = {
+	{ EXTDEVD, "establish", "establish", p_establish, KSCTL_SHOW_MEMBERS, NULL, 60, false,
+	    "get a key; a valid one is kept unless --force (fetch again) or --new (bootstrap anew)" },
+	{ EXTDEVD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys by their check values" },
+	{ EXTDEVD, "key forget", "key-forget", p_forget, KSCTL_SHOW_DONE, NULL, 0, false, "delete keys here" },
+	{ EXTDEVD, "wait key", "wait-key", p_wait_key, KSCTL_SHOW_DONE, NULL, 0, true, "wait for a valid key" },
+
+	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },
+	{ MTD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys of the card that is in" },
+
+	{ NAFKCD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys given out" },
+	{ NAFKCD, "device list", "device-list", NULL, KSCTL_SHOW_TABLE, "devices", 0, false, "devices and their public keys" },
+	{ NAFKCD, "device allow", "device-allow", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "admit a device, or take a block back" },
+	{ NAFKCD, "device block", "device-block", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "refuse a device from now on" },
+	{ NAFKCD, "device rebind", "device-rebind", p_rebind, KSCTL_SHOW_DONE, NULL, 0, false,
+	    "let a Device_ID move to another public key (the next one that comes, or SPKI)" },
+	{ NAFKCD, "audit", "audit", NULL, KSCTL_SHOW_TABLE, "audit", 0, false, "who was given what, and who was refused" },
+
+	{ BSFD, "subscriber add", "subscriber-add", p_subscriber, KSCTL_SHOW_DONE, NULL, 0, false, "from a file like a lab's subscriber.json" },
+	{ BSFD, "subscriber list", "subscriber-list", NULL, KSCTL_SHOW_TABLE, "subscribers", 0, false, "without their keys" },
+	{ BSFD, "subscriber delete", "subscriber-delete", p_impi, KSCTL_SHOW_DONE, NULL, 0, false, "with its B-TIDs" },
+	{ BSFD, "bootstrap list", "bootstrap-list", NULL, KSCTL_SHOW_TABLE, "bootstraps", 0, false, "live B-TIDs" },
+	{ BSFD, "naf add", "naf-add", p_naf, KSCTL_SHOW_DONE, NULL, 0, false, "from a file: fqdn, protocols, peers, impi" },
+	{ BSFD, "naf list", "naf-list", NULL, KSCTL_SHOW_TABLE, "nafs", 0, false, "NAFs and who may ask for them" },
+	{ BSFD, "naf delete", "naf-delete", p_fqdn, KSCTL_SHOW_DONE, NULL, 0, false, "by its name" },
+
+	{ BSFD | NAFKCD, "wait peer", "wait-peer", p_peer, KSCTL_SHOW_DONE, NULL, 0, true, "wait for a Diameter peer" },
+	{ KSCTL_ALL, "wait ready", "wait-ready", p_timeout, KSCTL_SHOW_DONE, NULL, 0, true, "wait until every listener stands" },
+	{ KSCTL_ALL, "health", "health", NULL, KSCTL_SHOW_HEALTH, NULL, 0, false, "problems, if any; exit 1 when there are" },
+	{ KSCTL_ALL, "status", "status", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "what it listens on and holds" },
+	{ KSCTL_ALL, "trace", "trace", p_trace, KSCTL_SHOW_TRACE, "events", 0, false, "its events, oldest first" },
+	{ KSCTL_ALL, "log-level", "log-level", p_level, KSCTL_SHOW_MEMBERS, NULL, 0, false, "show or set: error warn info debug" },
+	{ KSCTL_ALL, "clock", "clock", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "what time it is there" },
+	{ KSCTL_ALL, "clock accept", "clock-accept", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "a jump of its clock was right" },
+	{ KSCTL_ALL, "clock advance", "clock-advance", p_forward, KSCTL_SHOW_MEMBERS, NULL, 60, false, "labs: move it forward, run what falls due" },
+	{ KSCTL_ALL, "clock step", "clock-step", p_step, KSCTL_SHOW_MEMBERS, NULL, 0, false, "labs: set its wall clock wrong" },
+	{ KSCTL_ALL, "ops", "ops", NULL, KSCTL_SHOW_TABLE, "ops", 0, false, "operations of its control socket" },
+	{ KSCTL_ALL, "ping", "ping", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "who is there" },
+	{ KSCTL_ALL, "stop", "stop", NULL, KSCTL_SHOW_DONE, NULL, 0, false, "end in good order" },
+
+	{ 0, "ladder", "trace", p_ladder, KSCTL_SHOW_LADDER, "events", 0, false,
+	    "the events of all four daemons for one run (default: the last), as a ladder" },
+	{ 0, NULL, NULL, NULL, KSCTL_SHOW_DONE, NULL, 0, false, NULL }
+};
+
+const char *
+ksctl_daemon_name(enum ksctl_daemon d)
+{
+	static const char *const names[] = { "bsfd", "nafkcd", "mtd", "extdevd" };
+
+	return (unsigned)d < KSCTL_DAEMONS ? names[d] : NULL;
+}
