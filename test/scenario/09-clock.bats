@@ -87,3 +87,29 @@ now() { date -u -d "$(kj "$1" status | get .now)" +%s; }
 	establish
 	three_agree
 }
+
+@test "T2: a jump beyond clock_step_max: no new keys, nothing deleted, health says so; clock accept goes on" {
+	up
+	establish
+	for d in bsfd nafkcd mtd extdevd; do ksctl $d clock step 172800; done
+	run ksctl --json extdevd establish --new
+	[ "$status" -ne 0 ]
+	[[ $output == *clock-jumped* ]] || { echo "$output"; return 1; }
+	for d in extdevd mtd nafkcd; do
+		[ "$(keys_at $d)" = 1 ] || { echo "$d: $(kj $d key list)"; return 1; }
+		status_is 1 ksctl $d health
+	done
+	# the clock returns: all is as before
+	for d in bsfd nafkcd mtd extdevd; do ksctl $d clock step -172800; done
+	establish
+	[ "$scenario" = 0 ]
+	# it was right: accepted
+	for d in bsfd nafkcd mtd extdevd; do
+		ksctl $d clock step 172800
+		ksctl $d clock accept
+		ksctl $d health
+	done
+	establish
+	[ "$scenario" = 1 ]
+	three_agree
+}
