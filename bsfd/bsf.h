@@ -115,8 +115,7 @@ enum reason bsf_naf_add(struct bsf *b, const json_t *o, json_t **out, char text[
  *   subscriber list         subscriber-list   {}                  → {"subscribers":[{"impi","imsi","iccid","amf","sqn","gba_u","ks_lifetime"}]}
  *   subscriber delete IMPI  subscriber-delete {"impi"}            → {}
  *   bootstrap list          bootstrap-list    {}                  → {"bootstraps":[{"btid","impi","type","created","expires"}]}
- *   naf add FQDN --protocol P… --host H… [--impi] [--gsid N…]
- *                           naf-add           {"naf":{…}}         → {"naf":{…}}            (replaces the FQDN's entry)
+ *   naf add FILE|-          naf-add           {"naf":{…}}         → {"naf":{…}}            (replaces the FQDN's entry)
  *   naf list                naf-list          {}                  → {"nafs":[{…}]}
  *   naf delete FQDN         naf-delete        {"fqdn"}            → {}
  *   wait peer [HOST]        wait-peer         {"peer"?,"timeout_s"?} → {}                  (default: any, 10 s)
