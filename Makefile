@@ -72,6 +72,11 @@ $(B)/lib/sim.a: $(call obj,$(wildcard test/sim/*.c))
 	$(AR) rcs $@ $^
 $(B)/test/unit/%: $(B)/test/unit/%.o $(ALL_A)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $< -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS) $(shell pkg-config --libs check)
+# the same for programs that a foreign implementation judges: test/conform/test_*.c
+CONFORM  := $(patsubst %.c,$(B)/%,$(wildcard test/conform/test_*.c))
+$(B)/test/conform/test_%: $(B)/test/conform/test_%.o $(ALL_A)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $< -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS) $(shell pkg-config --libs check)
+conform-bins: $(CONFORM)
 unit: $(UNIT)
 check: $(UNIT)
 	test/run-unit $(UNIT)
@@ -115,6 +120,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all unit check scenario fuzz fuzz-bins lint bench install clean
+.PHONY: all unit conform-bins check scenario fuzz fuzz-bins lint bench install clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
