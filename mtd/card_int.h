@@ -1,4 +1,4 @@
-/* The card's inside, shared by card.c (commands), card_fs.c (files) and card_auth.c (AUTHENTICATE). */
+/* card_int: the card's inside, shared by card.c (commands), card_fs.c (files) and card_auth.c (VERIFY, AUTHENTICATE). */
 #ifndef MTD_CARD_INT_H
 #define MTD_CARD_INT_H
 

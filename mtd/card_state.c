@@ -23,7 +23,7 @@
 #define FILE_MAX SEALED_LEN(MT_CARD_STATE_MAX)
 
 struct mt_card_store {
-	char path[PATH_MAX], aside[PATH_MAX];	/* "" = memory only */
+	char path[PATH_MAX - 8], aside[PATH_MAX];	/* "" = memory only; where the next one is written */
 	int dir;				/* its directory, for fsync; -1 */
 	struct seal *seal;
 };
@@ -140,14 +140,13 @@ load(struct mt_card_store *st, struct mt_card_state *state)
 static enum rc
 set_path(struct mt_card_store *st, const char *path)
 {
-	char copy[PATH_MAX];
+	char dir[PATH_MAX];
 
-	if (strlen(path) + sizeof ".new" > sizeof st->path)
+	if (!span_to_str(span_str(path), st->path, sizeof st->path))
 		return RC_RANGE;
-	strcpy(st->path, path);
-	snprintf(st->aside, sizeof st->aside, "%.*s.new", (int)(PATH_MAX - sizeof ".new"), path);
-	strcpy(copy, path);
-	if ((st->dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
+	snprintf(st->aside, sizeof st->aside, "%s.new", st->path);
+	snprintf(dir, sizeof dir, "%s", path);
+	if ((st->dir = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
 		return RC_OK;
 	log_error("card: directory of %s: %s", path, strerror(errno));
 	return RC_IO;

@@ -1,4 +1,4 @@
-/* The inside of usim: one question under way, and the steps it walks over (usim.c walks, usim_steps.c knows the card). */
+/* usim_int: the inside of usim: one question under way, and the steps it walks over (usim.c walks, usim_steps.c knows the card). */
 #ifndef MTD_USIM_INT_H
 #define MTD_USIM_INT_H
 
