@@ -112,6 +112,7 @@ install: all
 	$(INSTALL) -m 755 $(B)/bin/ksctl $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 755 scripts/lab $(DESTDIR)$(BINDIR)/kslocal-lab
 	for f in $(ROOMS); do $(INSTALL) -m 644 conf/$$f.conf $(DESTDIR)$(SYSCONFDIR)/$$f.conf.sample || exit 1; done
+	$(INSTALL) -m 644 conf/card.conf.sample $(DESTDIR)$(SYSCONFDIR)/card.conf.sample
 	for f in $(MANPAGES); do $(INSTALL) -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.} || exit 1; done
 	for u in $(notdir $(UNITS)); do \
 		sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' conf/systemd/$$u >$(B)/$$u && \

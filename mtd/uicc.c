@@ -385,6 +385,8 @@ mt_uicc_card(struct mt_uicc *u, bool in)
 	u->in = in;
 	if (in) {
 		u->generation++;
+		if (u->owed)		/* for the card that went; who begins now shall not wait for ever */
+			clock_timer_set(u->deadline, u->answer_timeout_ms);
 	} else {
 		u->silent = false;
 		all_over(u, REASON_CARD_NONE);

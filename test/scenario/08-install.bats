@@ -15,6 +15,7 @@ setup_file() {
 		[ -f "$DEST/usr/share/man/man8/$d.8" ]
 		[ -f "$DEST/usr/share/man/man5/$d.conf.5" ]
 	done
+	[ -f "$DEST/etc/kslocal/card.conf.sample" ]
 	[ -f "$DEST/usr/share/man/man1/ksctl.1" ]
 	[ -f "$DEST/usr/share/man/man1/kslocal-lab.1" ]
 	[ "$(ls "$DEST/usr/lib/systemd/system" | sort | tr '\n' ' ')" = "bsfd.service extdevd@.service mtd@.service nafkcd.service " ]

@@ -387,6 +387,31 @@ START_TEST(a_silent_card)
 }
 END_TEST
 
+/* A reader that never answers for the card that went: users of the next card are told, not left waiting. */
+START_TEST(a_reader_that_owes_for_ever)
+{
+	struct user a = { 0 }, b = { 0 };
+
+	begin(&a);
+	run();
+	ck_ok(transmit(&a, "00b0000001"));
+	mt_uicc_card(u, false);
+	run();
+	mt_uicc_end(a.s);
+	clock_advance(clk, 5000);
+	mt_uicc_card(u, true);
+	begin(&b);
+	clock_advance(clk, 999);
+	ck_assert_str_eq(b.heard, "");
+	clock_advance(clk, 1);
+	run();
+	ck_assert_str_eq(b.heard, "e");
+	ck_assert_int_eq(b.why, REASON_CARD_SILENT);
+	mt_uicc_end(b.s);
+	answer("9000");
+}
+END_TEST
+
 START_TEST(sessions_may_end_inside_their_callbacks)
 {
 	struct user a = { .end_in_callback = true }, b = { 0 }, c = { .end_in_callback = true };
@@ -479,6 +504,7 @@ main(void)
 	tcase_add_test(t, c1_ends_by_itself_when_the_card_goes);
 	tcase_add_test(t, ending_with_an_answer_under_way);
 	tcase_add_test(t, a_silent_card);
+	tcase_add_test(t, a_reader_that_owes_for_ever);
 	tcase_add_test(t, sessions_may_end_inside_their_callbacks);
 	tcase_add_test(t, an_answer_nobody_asked_for);
 	tcase_add_test(t, c1_insertion_and_removal_are_events);
