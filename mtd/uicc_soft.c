@@ -33,7 +33,7 @@ on_answer(void *arg)
 		return;
 	}
 	n = mt_card_apdu(s->card, (struct span){ s->cmd.b, s->cmd.n }, out);
-	explicit_bzero(&s->cmd, sizeof s->cmd);		/* may have held the PIN */
+	explicit_bzero(s->cmd.b, sizeof s->cmd.b);		/* may have held the PIN */
 	mt_uicc_answered(s->u, RC_OK, (struct span){ out, n });
 	explicit_bzero(out, sizeof out);
 }

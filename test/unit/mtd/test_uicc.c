@@ -395,10 +395,10 @@ START_TEST(a_reader_that_owes_for_ever)
 	begin(&a);
 	run();
 	ck_ok(transmit(&a, "00b0000001"));
-	mt_uicc_card(u, false);
-	run();
-	mt_uicc_end(a.s);
 	clock_advance(clk, 5000);
+	ck_assert_int_eq(a.why, REASON_CARD_SILENT);
+	mt_uicc_end(a.s);
+	mt_uicc_card(u, false);
 	mt_uicc_card(u, true);
 	begin(&b);
 	clock_advance(clk, 999);
