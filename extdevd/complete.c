@@ -100,11 +100,12 @@ void
 extdev_complete_send(struct extdev_mt *m, struct extdev_key *k)
 {
 	struct localif_complete ask = { .triple = k->from.triple, .run = k->from.run };
-	struct span challenge = span_str(k->from.challenge);
+	struct span challenge;
 
 	m->p.state = EXTDEV_COMPLETE;
 	m->p.key = *k;
 	memset(k, 0, sizeof *k);
+	challenge = span_str(m->p.key.from.challenge);
 	if (challenge.n > 0 && proof_make(m->p.key.ks, PROOF_DEVICE, challenge, ask.proof) != RC_OK) {
 		extdev_fail(m, REASON_INTERNAL, 0, true, "no proof could be made");
 		return;

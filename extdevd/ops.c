@@ -105,7 +105,7 @@ on_progress(void *arg, const char *word, int64_t wait_s)
 static void
 op_establish(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 {
-	struct extdev_want w = { NULL };
+	struct extdev_want w = { .mt = NULL };
 	struct naf_id naf;
 	const char *naf_text;
 	struct job *j;
@@ -181,7 +181,7 @@ static void
 op_key_forget(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 {
 	struct extdev *e = core;
-	struct extdev_which w = { NULL };
+	struct extdev_which w = { .mt_id = NULL };
 	bool all, good;
 	int n = 0;
 
