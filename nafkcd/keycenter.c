@@ -1,0 +1,349 @@
+/*
+ * keycenter: the procedure behind one Key Request.                                   seed 8.3.1 steps 13–16; RULES N1, N2, K7
+ *
+ *	ask ── may_have: block list, admission, binding, quota ── rate ──┬─ the triple has a key: the same again
+ *	                                                                 ├─ Ks_(ext)_NAF in memory ─┐
+ *	                                                                 └─ zn.c: BIR … BIA ────────┴─ may_have once more, lifetime,
+ *	                                                                                               derive, key + audit in one turn
+ * Whoever is refused causes no Zn message and learns nothing about B-TIDs. Between BIR and BIA the world may change (a block, the
+ * same Device_ID from another public key), so the checks run again before anything is written.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/kdf.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/purge.h"
+#include "common/timeguard.h"
+#include "nafkcd/core.h"
+#include "nafkcd/store.h"
+
+#include <utlist.h>
+
+#define RETRY_S 2		/* where waiting helps and nobody knows how long */
+
+struct nafkc_job {		/* a Key Request that waits for Zn */
+	struct nafkc_job *prev, *next;
+	struct nafkc *k;
+	struct nafkc_ask ask;
+	nafkc_on_verdict *fn;
+	void *arg;
+};
+
+/* What is known when a request has passed. */
+struct standing {
+	struct nafkc_device device;	/* new: with the id alone */
+	bool known;
+	struct nafkc_key key;		/* of the triple, if has_key */
+	struct secret *ks_local_mt;
+	bool has_key;
+};
+
+/* --- the answer */
+
+static void
+tell_refusal(nafkc_on_verdict *fn, void *arg, enum reason why, int64_t retry_after_s)
+{
+	int http = reason_get(why)->http;
+	struct nafkc_verdict v = { .why = why, .retry_after_s = retry_after_s };
+
+	if (v.retry_after_s == 0 && (http == 503 || http == 429))
+		v.retry_after_s = RETRY_S;
+	fn(arg, &v);
+}
+
+static enum reason
+reason_of(enum rc rc)
+{
+	return rc == RC_OK ? REASON_NONE : REASON_INTERNAL;
+}
+
+/* --- may it? */
+
+/* N1, N2, in that order; reads only. */
+static enum reason
+may_have(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+{
+	int64_t now_s = timeguard_now(k->s.guard), held = 0;
+	enum reason why;
+	enum rc rc;
+
+	*s = (struct standing){ .device.id = a->triple.device_id };
+	if (timeguard_jumped(k->s.guard))
+		return REASON_CLOCK_JUMPED;
+	rc = nafkc_store_get_device(k->s.store, &a->triple.device_id, &s->device);
+	if (rc != RC_OK && rc != RC_NOTFOUND)
+		return REASON_INTERNAL;
+	s->known = rc == RC_OK;
+	if ((why = nafkc_policy_device(k->conf.devices, s->known ? &s->device : NULL, a->spki)) != REASON_NONE)
+		return why;
+	if (!s->device.bound) {
+		if (nafkc_store_count_devices(k->s.store, a->spki, &held) != RC_OK)
+			return REASON_INTERNAL;
+		if (held >= (int64_t)k->conf.device_ids_max)
+			return REASON_UA_DEVICE_IDS;
+	}
+	rc = nafkc_store_get_key(k->s.store, &a->triple, now_s, &s->key, &s->ks_local_mt);
+	if (rc != RC_OK)
+		return rc == RC_NOTFOUND || rc == RC_EXPIRED ? REASON_NONE : REASON_INTERNAL;
+	s->has_key = true;
+	return s->key.bound && memcmp(s->key.spki, a->spki, sizeof(a->spki)) != 0 ? REASON_UA_OTHER_KEY : REASON_NONE;
+}
+
+/* --- what is written, all or nothing */
+
+static enum rc
+audit(struct nafkc *k, const struct nafkc_ask *a, const char *event, const struct nafkc_key *key)
+{
+	struct nafkc_audit row = { .at_s = timeguard_now(k->s.guard), .event = event, .device_id = a->triple.device_id.s, .kcv = "",
+	    .subject = a->subject, .spki = a->spki };
+
+	if (key != NULL) {
+		row.triple = &a->triple;
+		row.kcv = key->kcv;
+		row.expires_s = key->expires_s;
+	}
+	return nafkc_store_put_audit(k->s.store, &row);
+}
+
+/* The Device_ID is this public key's from now on (N2). */
+static enum rc
+bind_device(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+{
+	enum nafkc_device_state state = nafkc_policy_state(k->conf.devices, s->known ? &s->device : NULL);
+	bool bound = s->device.bound;
+	enum rc rc;
+
+	if (bound && state == s->device.state && strcmp(s->device.subject, a->subject) == 0)
+		return RC_OK;
+	s->device.state = state;
+	s->device.bound = true;
+	memcpy(s->device.spki, a->spki, sizeof(s->device.spki));
+	memcpy(s->device.subject, a->subject, sizeof(s->device.subject));
+	rc = nafkc_store_put_device(k->s.store, &s->device);
+	return rc != RC_OK || bound ? rc : audit(k, a, "device-bound", NULL);
+}
+
+static enum rc
+write_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+{
+	enum rc rc = nafkc_store_drop_key(k->s.store, &a->triple);	/* one that is over and not yet purged */
+
+	if (rc == RC_OK)
+		rc = nafkc_store_put_key(k->s.store, &s->key, s->ks_local_mt);
+	return rc;
+}
+
+static enum rc
+write_all(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+{
+	enum rc rc = RC_OK, rc2;
+
+	if ((rc = store_begin(k->s.store)) != RC_OK)
+		return rc;
+	if (!s->has_key)
+		rc = write_key(k, a, s);
+	else if (!s->key.bound)
+		rc = nafkc_store_bind_key(k->s.store, &a->triple, a->spki);
+	if (rc == RC_OK)
+		rc = bind_device(k, a, s);
+	if (rc == RC_OK)
+		rc = audit(k, a, s->has_key ? "key-given-again" : "key-given", &s->key);
+	rc2 = store_end(k->s.store, rc == RC_OK);
+	return rc == RC_OK ? rc2 : rc;
+}
+
+/* Step 15 of scenario 1. */
+static void
+trace(struct nafkc *k, const struct nafkc_ask *a, const struct standing *s)
+{
+	char naf_id[NAF_ID_TEXT_MAX + 1];
+	struct trace_event e = { .step = 15, .from = "nafkcd", .to = "nafkcd", .btid = a->triple.btid.s, .naf_id = naf_id,
+	    .device_id = a->triple.device_id.s, .kcv = s->key.kcv, .result = "ok",
+	    .msg = s->has_key ? "Ks_local_MT from the store" : "derive and store Ks_local_MT" };
+
+	naf_id_print(&a->triple.naf_id, naf_id);
+	trace_emit(k->s.trace, &e);
+}
+
+static void
+give(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_verdict *fn, void *arg)
+{
+	struct nafkc_verdict v = { .why = REASON_NONE, .ks_local_mt = s->ks_local_mt, .expires_s = s->key.expires_s };
+
+	if (write_all(k, a, s) != RC_OK) {
+		tell_refusal(fn, arg, REASON_INTERNAL, 0);
+		return;
+	}
+	purge_expect(k->purge, s->key.expires_s);
+	trace(k, a, s);
+	memcpy(v.kcv, s->key.kcv, sizeof(v.kcv));
+	metric_add(k->count.keys, 1);
+	fn(arg, &v);
+}
+
+/* The triple has a key: it is told again, with the lifetime that it had. */
+static void
+give_again(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_verdict *fn, void *arg)
+{
+	if (s->key.expires_s - timeguard_now(k->s.guard) < k->conf.ks_min_left_s)
+		tell_refusal(fn, arg, REASON_UA_KS_SHORT, 0);
+	else
+		give(k, a, s, fn, arg);
+}
+
+/* From Ks_(ext)_NAF: how long, which key. */
+static enum reason
+derive(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, int64_t ks_expires_s, struct standing *s)
+{
+	int64_t now_s = timeguard_now(k->s.guard);
+	enum reason why;
+	enum rc rc;
+
+	s->key = (struct nafkc_key){ .triple = a->triple, .issued_s = now_s, .bound = true };
+	memcpy(s->key.spki, a->spki, sizeof(s->key.spki));
+	why = nafkc_policy_lifetime(now_s, ks_expires_s, k->conf.ks_min_left_s, k->conf.key_lifetime_max_s, s->device.lifetime_max_s,
+	    &s->key.expires_s);
+	if (why != REASON_NONE)
+		return why;
+	if ((rc = kdf_ks_local_mt(ks_naf, &a->triple, &s->ks_local_mt)) == RC_OK)
+		rc = secret_kcv(s->ks_local_mt, s->key.kcv);
+	return reason_of(rc);
+}
+
+static void
+give_new(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, int64_t ks_expires_s, struct standing *s,
+    nafkc_on_verdict *fn, void *arg)
+{
+	enum reason why = derive(k, a, ks_naf, ks_expires_s, s);
+
+	if (why != REASON_NONE)
+		tell_refusal(fn, arg, why, 0);
+	else
+		give(k, a, s, fn, arg);
+}
+
+/* --- Zn */
+
+static void
+on_ks(void *arg, enum reason why, const struct secret *ks_naf, int64_t expires_s)
+{
+	struct nafkc_job *j = arg;
+	struct nafkc *k = j->k;
+	struct standing s = { .has_key = false };
+
+	DL_DELETE(k->jobs, j);
+	if (why == REASON_NONE)
+		why = may_have(k, &j->ask, &s);
+	if (why != REASON_NONE)
+		tell_refusal(j->fn, j->arg, why, 0);
+	else if (s.has_key)
+		give_again(k, &j->ask, &s, j->fn, j->arg);
+	else
+		give_new(k, &j->ask, ks_naf, expires_s, &s, j->fn, j->arg);
+	secret_free(s.ks_local_mt);
+	free(j);
+}
+
+static void
+ask_zn(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict *fn, void *arg)
+{
+	struct nafkc_job *j = calloc(1, sizeof(*j));
+	enum rc rc = RC_NOMEM;
+
+	if (j != NULL) {
+		*j = (struct nafkc_job){ .k = k, .ask = *a, .fn = fn, .arg = arg };
+		DL_APPEND(k->jobs, j);
+		if ((rc = nafkc_zn_ask(k->zn, &a->triple.btid, &a->triple.naf_id, on_ks, j)) == RC_OK)
+			return;
+		DL_DELETE(k->jobs, j);
+		free(j);
+	}
+	tell_refusal(fn, arg, rc == RC_LIMIT ? REASON_OVERLOAD : REASON_INTERNAL, 0);
+}
+
+void
+nafkc_keycenter_ask(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict *fn, void *arg)
+{
+	int64_t retry_after_s = 0, ks_expires_s = 0;
+	const struct secret *ks_naf;
+	struct standing s;
+	enum reason why = may_have(k, a, &s);
+
+	if (why == REASON_NONE &&
+	    !nafkc_rates_take(k->rates, a->spki, k->conf.rate_per_minute, clock_mono_ms(k->s.clock), &retry_after_s))
+		why = REASON_UA_RATE;
+	if (why != REASON_NONE)
+		tell_refusal(fn, arg, why, retry_after_s);
+	else if (s.has_key)
+		give_again(k, a, &s, fn, arg);
+	else if ((ks_naf = nafkc_kscache_get(k->kscache, &a->triple.btid, &a->triple.naf_id, timeguard_now(k->s.guard), &ks_expires_s)) != NULL)
+		give_new(k, a, ks_naf, ks_expires_s, &s, fn, arg);
+	else
+		ask_zn(k, a, fn, arg);
+	secret_free(s.ks_local_mt);
+}
+
+void
+nafkc_keycenter_free(struct nafkc *k)
+{
+	struct nafkc_job *j, *next;
+
+	DL_FOREACH_SAFE(k->jobs, j, next) {
+		DL_DELETE(k->jobs, j);
+		free(j);
+	}
+}
+
+/* --- the operator's orders */
+
+static const char *
+apply(enum nafkc_order order, int64_t lifetime_max_s, struct nafkc_device *d)
+{
+	switch (order) {
+	case NAFKC_ALLOW:
+		d->state = NAFKC_DEVICE_ALLOWED;
+		if (lifetime_max_s >= 0)
+			d->lifetime_max_s = lifetime_max_s;
+		return "device-allowed";
+	case NAFKC_BLOCK:
+		d->state = NAFKC_DEVICE_BLOCKED;
+		return "device-blocked";
+	default:
+		d->bound = false;
+		return "device-rebound";
+	}
+}
+
+enum rc
+nafkc_keycenter_order(struct nafkc *k, enum nafkc_order order, const struct device_id *id, int64_t lifetime_max_s,
+    struct nafkc_device *out)
+{
+	struct nafkc_device d = { .id = *id };
+	struct nafkc_audit row = { .at_s = timeguard_now(k->s.guard), .device_id = id->s, .kcv = "", .subject = "" };
+	enum rc rc = nafkc_store_get_device(k->s.store, id, &d), rc2;
+
+	if (rc == RC_NOTFOUND && order != NAFKC_REBIND)
+		rc = RC_OK;
+	if (rc != RC_OK)
+		return rc;
+	row.event = apply(order, lifetime_max_s, &d);
+	if ((rc = store_begin(k->s.store)) != RC_OK)
+		return rc;
+	if ((rc = nafkc_store_put_device(k->s.store, &d)) == RC_OK && order == NAFKC_REBIND)
+		rc = nafkc_store_unbind_keys(k->s.store, id);
+	if (rc == RC_OK)
+		rc = nafkc_store_put_audit(k->s.store, &row);
+	rc2 = store_end(k->s.store, rc == RC_OK);
+	if (rc == RC_OK)
+		rc = rc2;
+	if (rc != RC_OK)
+		return rc;
+	if (order != NAFKC_ALLOW)
+		nafkc_kscache_drop(k->kscache);		/* N3 */
+	log_info("keycenter: device_id=%s: %s", id->s, row.event);
+	*out = d;
+	return RC_OK;
+}

@@ -1,0 +1,231 @@
+/*
+ * ua: Key Requests over HTTPS, the Key Center's end.             ts33259.md 7; ua-33222.md 2; seed 8.3.1 steps 11, 12, 16; W4
+ *
+ *	device                                             NAF Key Center
+ *	 | TLS, certificates on both sides --------------> |  http_server: the chain is judged in the handshake and at each request
+ *	 | POST /keycentre/v1/key-request, XML ----------> |  404 405 415 400: its form; then keycenter.c
+ *	 | <------------------- 200 keyResponse, no-store  |  key and audit row are on disk by then
+ *	 |                      or a keyError              |  403 refused | bootstrap-again, 429, 503 with Retry-After
+ */
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/profile.h"
+#include "common/turn.h"
+#include "nafkcd/core.h"
+
+struct call {			/* one message on Ua until its answer is out */
+	struct nafkc *k;
+	struct http_xchg *x;
+	struct nafkc_ask ask;	/* as far as it was understood */
+	int64_t began_ms;
+	int status;
+	char retry_after[24];	/* "" = none */
+	char body[UAXML_MAX];
+	size_t n;
+	bool allow;		/* 405: say what is allowed */
+};
+
+/* --- out */
+
+static struct call *
+call_new(struct nafkc *k, struct http_xchg *x)
+{
+	struct call *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		log_fatal("ua: out of memory with a request waiting");
+	c->k = k;
+	c->x = x;
+	c->began_ms = clock_mono_ms(k->s.clock);
+	snprintf(c->ask.peer, sizeof(c->ask.peer), "%s", x->req->peer->address);
+	return c;
+}
+
+static void
+put_error(struct call *c, enum reason why, const char *text, int64_t retry_after_s)
+{
+	c->status = reason_get(why)->http;
+	if (uaxml_print_error(why, text, c->body, sizeof(c->body), &c->n) != RC_OK)
+		c->n = 0;	/* a text too long for its document: the status says it too */
+	c->retry_after[0] = '\0';
+	if (retry_after_s > 0)
+		snprintf(c->retry_after, sizeof(c->retry_after), "%lld", (long long)retry_after_s);
+}
+
+/* With the turn: what it tells is on disk, or it tells that it could not be kept. */
+static void
+release(void *arg, enum rc rc)
+{
+	struct call *c = arg;
+	struct http_header h[4] = { { "Content-Type", profile.ua.media_type_charset }, { "Cache-Control", "no-store" } };
+	size_t n = 2;
+
+	if (rc != RC_OK)
+		put_error(c, REASON_NOT_DURABLE, NULL, 2);
+	if (c->retry_after[0] != '\0')
+		h[n++] = (struct http_header){ "Retry-After", c->retry_after };
+	if (c->allow)
+		h[n++] = (struct http_header){ "Allow", "POST" };
+	http_answer(c->x, c->status, h, n, span_of(c->body, c->n), false);
+	OPENSSL_cleanse(c->body, sizeof(c->body));
+	free(c);
+}
+
+/* Step 16 of scenario 1. */
+static void
+trace(const struct call *c, const char *msg, const char *kcv, const char *result)
+{
+	char naf_id[NAF_ID_TEXT_MAX + 1] = "";
+	struct trace_event e = { .step = 16, .from = "nafkcd", .to = "extdevd", .msg = msg, .btid = c->ask.triple.btid.s, .naf_id = naf_id,
+	    .device_id = c->ask.triple.device_id.s, .kcv = kcv, .result = result,
+	    .dur_us = (clock_mono_ms(c->k->s.clock) - c->began_ms) * 1000 };
+
+	if (c->ask.triple.naf_id.fqdn[0] != '\0')
+		naf_id_print(&c->ask.triple.naf_id, naf_id);
+	trace_emit(c->k->s.trace, &e);
+}
+
+/* text NULL: the reason's own. */
+static void
+refuse(struct call *c, enum reason why, const char *text, int64_t retry_after_s)
+{
+	char msg[48];
+
+	put_error(c, why, text, retry_after_s);
+	snprintf(msg, sizeof(msg), "%d %s", c->status, reason_get(why)->ua != NULL ? reason_get(why)->ua : "");
+	log_reason(why, "ua: peer=%s subject=\"%s\" device_id=%s btid=%s%s%s", c->ask.peer, c->ask.subject, c->ask.triple.device_id.s,
+	    c->ask.triple.btid.s, text != NULL ? " text=" : "", text != NULL ? text : "");
+	trace(c, msg, NULL, reason_get(why)->code);
+	metric_add(c->k->count.refusals, 1);
+	turn_later(c->k->s.turn, release, c);
+}
+
+static void
+on_verdict(void *arg, const struct nafkc_verdict *v)
+{
+	struct call *c = arg;
+	struct uaxml_response r = { .btid = c->ask.triple.btid, .device_id = c->ask.triple.device_id, .lifetime = v->expires_s };
+	char expires[UTC_TEXT_LEN + 1], naf_id[NAF_ID_TEXT_MAX + 1];
+
+	if (v->why != REASON_NONE) {
+		refuse(c, v->why, NULL, v->retry_after_s);
+		return;
+	}
+	if (secret_dup(v->ks_local_mt, &r.ks_local_mt) != RC_OK ||
+	    uaxml_print_response(&r, c->body, sizeof(c->body), &c->n) != RC_OK) {
+		secret_free(r.ks_local_mt);
+		refuse(c, REASON_INTERNAL, NULL, 1);
+		return;
+	}
+	secret_free(r.ks_local_mt);
+	c->status = 200;
+	clock_print_utc(v->expires_s, expires);
+	naf_id_print(&c->ask.triple.naf_id, naf_id);
+	log_info("ua: peer=%s subject=\"%s\" device_id=%s btid=%s naf_id=%s kcv=%s expires=%s: key given", c->ask.peer, c->ask.subject,
+	    c->ask.triple.device_id.s, c->ask.triple.btid.s, naf_id, v->kcv, expires);
+	trace(c, "Key Response", v->kcv, "ok");
+	turn_later(c->k->s.turn, release, c);
+}
+
+size_t
+nafkc_refusal_body(enum reason why, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	return uaxml_print_error(why, NULL, out, cap, &n) == RC_OK ? n : 0;
+}
+
+/* --- in */
+
+/* The Key Request's media type; parameters, charset above all, are not looked at: XML says its own, and it is UTF-8 here. */
+static bool
+media_ok(const struct http_request *q)
+{
+	const char *type = http_header_get(q->headers, q->n_headers, "Content-Type");
+	struct span in = span_str(type), head;
+
+	if (span_upto(&in, ';', &head))
+		in = head;
+	return type != NULL && span_eq_nocase(span_trim(in), profile.ua.media_type);
+}
+
+/* Certificate first (N1): it was good at this request, or the server had not let it through. */
+static bool
+take_peer(struct call *c)
+{
+	const struct http_peer *p = c->x->req->peer;
+
+	if (!p->has_cert) {
+		refuse(c, REASON_UA_NO_CERTIFICATE, NULL, 0);
+		return false;
+	}
+	memcpy(c->ask.spki, p->spki_sha256, sizeof(c->ask.spki));
+	snprintf(c->ask.subject, sizeof(c->ask.subject), "%s", p->subject);
+	return true;
+}
+
+static bool
+take_route(struct call *c)
+{
+	const struct http_request *q = c->x->req;
+
+	if (strcmp(q->path, profile.ua.path) != 0)
+		refuse(c, REASON_UA_NOT_FOUND, NULL, 0);
+	else if (strcmp(q->method, "POST") != 0) {
+		c->allow = true;
+		refuse(c, REASON_UA_METHOD, NULL, 0);
+	} else if (!media_ok(q))
+		refuse(c, REASON_UA_MEDIA_TYPE, NULL, 0);
+	else
+		return true;
+	return false;
+}
+
+static bool
+take_body(struct call *c)
+{
+	const struct http_request *q = c->x->req;
+	struct uaxml_request r;
+	const char *bad = NULL;
+	char text[128];
+	size_t which;
+	enum rc rc = uaxml_parse_request(q->body, &r, &bad);
+
+	if (rc == RC_NOMEM) {
+		refuse(c, REASON_INTERNAL, NULL, 1);
+		return false;
+	}
+	if (rc != RC_OK) {
+		snprintf(text, sizeof(text), "%s: %s", bad, rc == RC_RANGE ? "too long" : "does not match its form");
+		refuse(c, REASON_UA_BAD_REQUEST, text, 0);
+		return false;
+	}
+	c->ask.triple.btid = r.btid;
+	c->ask.triple.device_id = r.device_id;
+	if (nafkc_policy_naf(c->k->conf.naf_ids, c->k->conf.n_naf_ids, &r, http_header_get(q->headers, q->n_headers, "Host"), &which) !=
+	    REASON_NONE) {
+		refuse(c, REASON_UA_NAF_UNKNOWN, NULL, 0);
+		return false;
+	}
+	c->ask.triple.naf_id = c->k->conf.naf_ids[which];
+	return true;
+}
+
+void
+nafkc_on_ua(struct http_xchg *x, void *nafkc)
+{
+	struct nafkc *k = nafkc;
+	struct call *c = call_new(k, x);
+
+	k->ua_requests++;
+	metric_add(k->count.requests, 1);
+	if (take_peer(c) && take_route(c) && take_body(c))
+		nafkc_keycenter_ask(k, &c->ask, on_verdict, c);
+}
