@@ -34,6 +34,7 @@ struct aka_result {
 /* MAC first (TS 33.102 6.3.3): RC_DENIED when it is wrong; then nothing may be answered but that. */
 enum rc aka_check(const struct secret *k, const struct secret *opc, const uint8_t rand[static AKA_RAND_LEN],
     const uint8_t autn[static AKA_AUTN_LEN], struct aka_result *out) MUST_USE;
+/* As above. */
 void aka_result_clear(struct aka_result *r);
 
 /* AUTS of sqn_ms, with AMF 0000 (TS 33.102 6.3.3). RC_RANGE, RC_CRYPTO. */

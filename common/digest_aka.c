@@ -1,4 +1,4 @@
-/* The arithmetic; the header fields in and out are digest_header.c. */
+/* The arithmetic; header fields: digest_header.c, digest_print.c. */
 #include "common/digest_aka.h"
 
 #include <openssl/crypto.h>
@@ -62,7 +62,8 @@ out:
 }
 
 enum rc
-digest_password(enum digest_alg alg, const struct secret *res, const struct secret *ck, const struct secret *ik, struct secret **out)
+digest_password(enum digest_alg alg, const struct secret *res, const struct secret *ck, const struct secret *ik,
+    struct secret **out)
 {
 	switch (alg) {
 	case DIGEST_ALG_AKAV1_MD5:

@@ -1,7 +1,7 @@
 /*
- * digest_aka: HTTP Digest for Ub (RFC 2617, RFC 3310, RFC 4169; ub.md 3, 5): the three header fields in and out, and the arithmetic.
- * Pure. Strict: bounded, each parameter at most once, no backslash, no octet outside printable ASCII; unknown parameters are
- * ignored. Values are kept and hashed as the strings that travelled.
+ * digest_aka: HTTP Digest for Ub (RFC 2617, RFC 3310, RFC 4169; ub.md 3, 5): the three header fields in and out, and the
+ * arithmetic. Pure. Strict: bounded, each parameter at most once, no backslash, no octet outside printable ASCII; unknown
+ * parameters are ignored. Values are kept and hashed as the strings that travelled.
  */
 #ifndef COMMON_DIGEST_AKA_H
 #define COMMON_DIGEST_AKA_H
@@ -39,12 +39,17 @@ struct digest {
 	bool stale;
 };
 
-/* Authorization, WWW-Authenticate (both "Digest …"), Authentication-Info. RC_SYNTAX; RC_RANGE: too long; RC_NOTFOUND: another scheme than Digest. */
+/*
+ * Authorization, WWW-Authenticate (both "Digest …"), Authentication-Info. RC_SYNTAX; RC_RANGE: too long; RC_NOTFOUND: another
+ * scheme than Digest.
+ */
 enum rc digest_parse_authorization(struct span value, struct digest *out) MUST_USE;
 enum rc digest_parse_challenge(struct span value, struct digest *out) MUST_USE;
 enum rc digest_parse_info(struct span value, struct digest *out) MUST_USE;
-/* What have names, in the order and quoting of ub.md 3, and a NUL. RC_RANGE: over cap; RC_SYNTAX: a value that no parser of ours would take;
- * out is then not to be used. */
+/*
+ * What have names, in the order and quoting of ub.md 3, and a NUL. RC_RANGE: over cap; RC_SYNTAX: a value that no parser of
+ * ours would take. out is then not to be used.
+ */
 enum rc digest_print_authorization(const struct digest *d, char *out, size_t cap) MUST_USE;
 enum rc digest_print_challenge(const struct digest *d, char *out, size_t cap) MUST_USE;
 enum rc digest_print_info(const struct digest *d, char *out, size_t cap) MUST_USE;
@@ -52,13 +57,15 @@ enum rc digest_print_info(const struct digest *d, char *out, size_t cap) MUST_US
 /* nonce = base64(RAND || AUTN || server data). Parse wants 32 octets or more (RC_SYNTAX); print adds no server data. */
 #define DIGEST_NONCE_LEN 44
 enum rc digest_nonce_parse(const char *nonce, uint8_t rand[static AKA_RAND_LEN], uint8_t autn[static AKA_AUTN_LEN]) MUST_USE;
-void digest_nonce_print(const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn[static AKA_AUTN_LEN], char out[static DIGEST_NONCE_LEN + 1]);
+void digest_nonce_print(const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn[static AKA_AUTN_LEN],
+    char out[static DIGEST_NONCE_LEN + 1]);
 
 /*
  * The password of a run: AKAv1 RES as it is, AKAv2 base64(HMAC-MD5(RES || IK || CK, …)). Caller frees.
  * RC_RANGE: another algorithm. RC_NOMEM, RC_CRYPTO.
  */
-enum rc digest_password(enum digest_alg alg, const struct secret *res, const struct secret *ck, const struct secret *ik, struct secret **out) MUST_USE;
+enum rc digest_password(enum digest_alg alg, const struct secret *res, const struct secret *ck, const struct secret *ik,
+    struct secret **out) MUST_USE;
 
 /*
  * response (RFC 2617 3.2.2) from d's username realm nonce nc cnonce qop uri.
@@ -70,6 +77,7 @@ enum rc digest_password(enum digest_alg alg, const struct secret *res, const str
 enum rc digest_response(const struct digest *d, const struct secret *password, const char *method, struct span body,
     char out[static DIGEST_LEN + 1]) MUST_USE;
 /* Is it the one? Constant time. RC_DENIED: no. claimed is d->response, or the rspauth that came. */
-enum rc digest_check(const struct digest *d, const struct secret *password, const char *method, struct span body, const char *claimed) MUST_USE;
+enum rc digest_check(const struct digest *d, const struct secret *password, const char *method, struct span body,
+    const char *claimed) MUST_USE;
 
 #endif

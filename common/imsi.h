@@ -31,7 +31,10 @@ struct iccid {
 enum rc imsi_parse(struct span in, struct imsi *out) MUST_USE;
 /* 18..20 digits; the check digit is not judged, as cards of test labs come without. RC_SYNTAX. */
 enum rc iccid_parse(struct span in, struct iccid *out) MUST_USE;
-/* user@realm as it travels in a Digest username: printable ASCII without blank, '"' and '\', one @, realm of FQDN characters. RC_SYNTAX, RC_RANGE. */
+/*
+ * user@realm as it travels in a Digest username: printable ASCII without blank, '"' and '\', one @, realm of FQDN characters.
+ * RC_SYNTAX, RC_RANGE.
+ */
 enum rc impi_parse(struct span in, struct impi *out) MUST_USE;
 /* <IMSI>@ims.mnc<MNC>.mcc<MCC>.3gppnetwork.org; mnc_len 2 or 3, else RC_RANGE. */
 enum rc imsi_to_impi(const struct imsi *imsi, unsigned mnc_len, struct impi *out) MUST_USE;

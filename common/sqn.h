@@ -29,7 +29,10 @@ unsigned sqn_ind(uint64_t sqn);
 void sqn_print(uint64_t sqn, uint8_t out[static 6]);
 uint64_t sqn_parse(const uint8_t in[static 6]);
 
-/* Card: is it fresh? RC_OK: it is, and was taken down. RC_DENIED: it is not, nothing changed, the answer is AUTS. RC_RANGE: over 48 bits. */
+/*
+ * Card: is it fresh? RC_OK: it is, and was taken down. RC_DENIED: it is not, nothing changed, the answer is AUTS. RC_RANGE:
+ * over 48 bits.
+ */
 enum rc sqn_accept(struct sqn_array *a, const struct sqn_limits *limits, uint64_t sqn) MUST_USE;
 /* Card: SQN_MS, the highest SQN accepted so far (SEQ with its IND): what AUTS tells. */
 uint64_t sqn_highest(const struct sqn_array *a);

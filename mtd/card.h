@@ -18,7 +18,8 @@ struct mt_card_image;
 #define MT_CARD_ANSWER_MAX 258		/* 256 octets and the status word */
 
 /* image is copied; state_path and results as mt_card_store_open(). Caller frees. */
-enum rc mt_card_new(const struct mt_card_image *image, const char *state_path, const struct rnd *rnd, struct mt_card **out) MUST_USE;
+enum rc mt_card_new(const struct mt_card_image *image, const char *state_path, const struct rnd *rnd,
+    struct mt_card **out) MUST_USE;
 void mt_card_free(struct mt_card *c);
 /* Power on again: nothing selected, no PIN verified; counters stay. */
 void mt_card_reset(struct mt_card *c);

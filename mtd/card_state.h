@@ -26,7 +26,8 @@ struct mt_card_state {
 
 /*
  * Open the place of this card's state. path NULL: memory only. What is there is read into state; nothing there: a new card's.
- * RC_DENIED: sealed by another card, or changed. RC_SYNTAX: unsealed, but nothing that we wrote. RC_IO, RC_RANGE (path), RC_NOMEM, RC_CRYPTO.
+ * RC_DENIED: sealed by another card, or changed. RC_SYNTAX: unsealed, but nothing that we wrote. RC_IO, RC_RANGE (path),
+ * RC_NOMEM, RC_CRYPTO.
  */
 enum rc mt_card_store_open(const char *path, const struct mt_card_image *image, const struct rnd *rnd, struct mt_card_state *state,
     struct mt_card_store **out) MUST_USE;

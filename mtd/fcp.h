@@ -1,7 +1,11 @@
-/* mt_fcp: file control parameters, what SELECT answers (ETSI TS 102 221 11.1.1.3; usim-gba.md 1, marked as unverified there). Pure. */
+/*
+ * mt_fcp: file control parameters, what SELECT answers (ETSI TS 102 221 11.1.1.3; usim-gba.md 1, marked as unverified there).
+ * Pure.
+ */
 #ifndef MTD_FCP_H
 #define MTD_FCP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/rc.h"
@@ -25,7 +29,10 @@ struct mt_fcp {
 	uint8_t pin_on;			/* DF, printed only: PIN 1 is switched on */
 };
 
-/* 62 L …; what is not named above is passed over. RC_SYNTAX: no template, no descriptor, a kind that we do not read, sizes missing. */
+/*
+ * 62 L …; what is not named above is passed over. RC_SYNTAX: no template, no descriptor, a kind that we do not read, sizes
+ * missing.
+ */
 enum rc mt_fcp_parse(struct span in, struct mt_fcp *out) MUST_USE;
 /* At most MT_FCP_MAX octets; how many. */
 #define MT_FCP_MAX 64

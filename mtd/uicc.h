@@ -33,13 +33,18 @@ struct mt_uicc_cb {
 	 */
 	void (*on_ended)(struct mt_uicc_session *s, enum reason why, void *arg);
 };
-/* data and sw are the card's last word: 61xx and 6Cxx were followed and are not seen here. data is borrowed until the session
- * transmits again or ends. */
+/*
+ * data and sw are the card's last word: 61xx and 6Cxx were followed and are not seen here. data is borrowed until the session
+ * transmits again or ends.
+ */
 typedef void mt_uicc_on_answer(void *arg, struct span data, uint16_t sw);
 
 /* Queue for the card; on_begun or on_ended follows. With no card in, on_ended. RC_NOMEM. The caller ends it in each case. */
 enum rc mt_uicc_begin(struct mt_uicc *u, const struct mt_uicc_cb *cb, void *arg, struct mt_uicc_session **out) MUST_USE;
-/* One command APDU, one at a time; fn runs once, or on_ended instead. RC_STATE (not begun, or one is under way), RC_RANGE (4..261 octets). */
+/*
+ * One command APDU, one at a time; fn runs once, or on_ended instead. RC_STATE (not begun, or one is under way), RC_RANGE (4 to
+ * 261 octets).
+ */
 enum rc mt_uicc_transmit(struct mt_uicc_session *s, struct span apdu, mt_uicc_on_answer *fn, void *arg) MUST_USE;
 /* Give it back and free the session, at any time; no callback follows. NULL is fine. */
 void mt_uicc_end(struct mt_uicc_session *s);

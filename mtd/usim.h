@@ -68,7 +68,8 @@ enum rc mt_usim_open(struct mt_usim *m, void (*fn)(void *arg, enum reason why, c
  * REASON_CARD_CHANGED. fn as above; the secrets in a are the receiver's.
  */
 enum rc mt_usim_authenticate(struct mt_usim *m, const struct mt_usim_info *on, const uint8_t rand[static AKA_RAND_LEN],
-    const uint8_t autn[static AKA_AUTN_LEN], void (*fn)(void *arg, struct mt_usim_auth *a), void *arg, struct mt_usim_op **out) MUST_USE;
+    const uint8_t autn[static AKA_AUTN_LEN], void (*fn)(void *arg, struct mt_usim_auth *a), void *arg,
+    struct mt_usim_op **out) MUST_USE;
 /* fn will not run; the card is given back. Not after fn ran. NULL is fine. */
 void mt_usim_cancel(struct mt_usim_op *op);
 
