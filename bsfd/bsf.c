@@ -6,6 +6,7 @@
 
 #include "bsfd/core.h"
 #include "bsfd/store.h"
+#include "bsfd/zn.h"
 #include "common/clock.h"
 #include "common/digest_aka.h"
 #include "common/log.h"

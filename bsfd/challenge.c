@@ -229,6 +229,16 @@ bsf_challenges_close(struct bsf_challenges *t, struct bsf_challenge *c)
 }
 
 void
+bsf_challenges_withdraw(struct bsf_challenges *t, const char *nonce)
+{
+	struct entry *e;
+
+	HASH_FIND_STR(t->by_nonce, nonce, e);
+	if (e != NULL)
+		drop(t, e);
+}
+
+void
 bsf_challenges_drop(struct bsf_challenges *t, const char *impi)
 {
 	struct entry *e, *next;

@@ -63,6 +63,8 @@ struct bsf_challenge *bsf_challenges_find(struct bsf_challenges *t, const char *
 void bsf_challenges_spend(struct bsf_challenges *t, struct bsf_challenge *c);
 /* Rightly answered: forgets it, and the spent ones of the same IMPI and source. c is gone. */
 void bsf_challenges_close(struct bsf_challenges *t, struct bsf_challenge *c);
+/* It could not be sent: as if it had never been. */
+void bsf_challenges_withdraw(struct bsf_challenges *t, const char *nonce);
 /* A subscriber went: its challenges go too. */
 void bsf_challenges_drop(struct bsf_challenges *t, const char *impi);
 /* Open and spent ones. */

@@ -50,19 +50,4 @@ void bsf_ops_free(struct bsf *b);
 enum rc bsf_subscriber_delete(struct bsf *b, const struct impi *impi) MUST_USE;
 enum rc bsf_naf_delete(struct bsf *b, const char *fqdn) MUST_USE;
 
-/* --- zn.c */
-enum rc bsf_zn_new(struct bsf *b, struct bsf_zn **out) MUST_USE;
-enum rc bsf_zn_start(struct bsf_zn *z) MUST_USE;
-void bsf_zn_stop(struct bsf_zn *z, void (*done)(void *arg), void *arg);
-void bsf_zn_free(struct bsf_zn *z);
-const char *bsf_zn_bound(const struct bsf_zn *z, bool tls);
-/* Is this peer up; identity NULL = any? */
-bool bsf_zn_peer_up(const struct bsf_zn *z, const char *identity);
-/* fn once, in the turn in which it comes up, or never, if bsf_zn_free or cancel comes first. */
-struct bsf_zn_wait;
-enum rc bsf_zn_wait_peer(struct bsf_zn *z, const char *identity, void (*fn)(void *arg), void *arg, struct bsf_zn_wait **out) MUST_USE;
-void bsf_zn_wait_cancel(struct bsf_zn_wait *w);
-/* Members for status: peers, counts. */
-void bsf_zn_status(const struct bsf_zn *z, json_t *o);
-
 #endif

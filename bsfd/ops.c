@@ -4,6 +4,7 @@
 
 #include "bsfd/core.h"
 #include "bsfd/store.h"
+#include "bsfd/zn.h"
 #include "common/clock.h"
 #include "common/timeguard.h"
 

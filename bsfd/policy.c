@@ -29,9 +29,10 @@ bsf_policy_parse_protocol(struct span text, struct bsf_ua_prefix *out)
 void
 bsf_policy_print_protocol(const struct bsf_ua_prefix *p, char out[static 2 * UA_PROTO_LEN + 2])
 {
-	hex_print(span_of(p->octets, p->n), out);
-	if (p->n < UA_PROTO_LEN)
-		strcat(out, "*");
+	char digits[2 * UA_PROTO_LEN + 1];
+
+	hex_print(span_of(p->octets, p->n), digits);
+	(void)snprintf(out, 2 * UA_PROTO_LEN + 2, "%s%s", digits, p->n < UA_PROTO_LEN ? "*" : "");
 }
 
 /* --- the object of naf-add */

@@ -7,6 +7,7 @@
 #include "bsfd/policy.h"
 #include "bsfd/store_sql.h"
 #include "common/log.h"
+#include "common/sql.h"
 #include "common/sqn.h"
 
 #define SEALED_K SEALED_LEN(16)
@@ -27,42 +28,30 @@ enum rc
 bsf_store_put_subscriber(struct store *st, const struct bsf_subscriber *s, const char *uss, const struct secret *k,
     const struct secret *opc)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_PUT_SUBSCRIBER);
 	uint8_t sealed_k[SEALED_K], sealed_opc[SEALED_K];
 	enum rc rc;
 
 	if ((rc = seal_k(st, "k", &s->impi, k, sealed_k)) != RC_OK || (rc = seal_k(st, "opc", &s->impi, opc, sealed_opc)) != RC_OK)
 		return rc;
-	bsf_sql_text(q, "@impi", s->impi.s);
-	bsf_sql_text(q, "@imsi", s->imsi.s);
-	bsf_sql_text(q, "@iccid", s->iccid.s);
-	bsf_sql_blob(q, "@k", span_of(sealed_k, SEALED_K));
-	bsf_sql_blob(q, "@opc", span_of(sealed_opc, SEALED_K));
-	bsf_sql_blob(q, "@amf", span_of(s->amf, sizeof s->amf));
-	bsf_sql_int(q, "@sqn", (int64_t)s->sqn);
-	bsf_sql_int(q, "@gba_u", s->gba_u);
-	bsf_sql_int(q, "@ks_lifetime", s->ks_lifetime_s);
-	bsf_sql_text(q, "@uss", uss);
-	return bsf_sql_run(BSF_SQL_PUT_SUBSCRIBER, q, NULL);
+	return sql_run(st, BSF_SQL_PUT_SUBSCRIBER, NULL, "tttbbbiiit", s->impi.s, s->imsi.s, s->iccid.s, span_of(sealed_k, SEALED_K),
+	    span_of(sealed_opc, SEALED_K), span_of(s->amf, sizeof s->amf), (int64_t)s->sqn, (int64_t)s->gba_u, s->ks_lifetime_s, uss);
 }
 
 enum rc
 bsf_store_get_subscriber(struct store *st, const struct impi *impi, struct bsf_subscriber *out)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_GET_SUBSCRIBER);
+	sqlite3_stmt *q = NULL;
 	struct bsf_subscriber s = { .impi = *impi };
 	struct span amf;
 	enum rc rc;
 
-	bsf_sql_text(q, "@impi", impi->s);
-	if ((rc = bsf_sql_row(BSF_SQL_GET_SUBSCRIBER, q)) != RC_OK)
+	if ((rc = sql_bind(st, BSF_SQL_GET_SUBSCRIBER, &q, "t", impi->s)) != RC_OK || (rc = sql_step(q)) != RC_OK)
 		goto out;
-	amf = bsf_sql_column(q, 2);
+	amf = sql_col(q, 2);
 	s.sqn = (uint64_t)sqlite3_column_int64(q, 3);
 	s.gba_u = sqlite3_column_int64(q, 4) != 0;
 	s.ks_lifetime_s = sqlite3_column_int64(q, 5);
-	if (!span_to_str(bsf_sql_column(q, 0), s.imsi.s, sizeof s.imsi.s) ||
-	    !span_to_str(bsf_sql_column(q, 1), s.iccid.s, sizeof s.iccid.s) || amf.n != sizeof s.amf || s.sqn > SQN_MAX) {
+	if (!sql_col_str(q, 0, s.imsi.s, sizeof s.imsi.s) || !sql_col_str(q, 1, s.iccid.s, sizeof s.iccid.s) || amf.n != sizeof s.amf || s.sqn > SQN_MAX) {
 		log_error("store: the row of subscriber %s is damaged", impi->s);
 		rc = RC_IO;
 		goto out;
@@ -70,23 +59,22 @@ bsf_store_get_subscriber(struct store *st, const struct impi *impi, struct bsf_s
 	memcpy(s.amf, amf.p, sizeof s.amf);
 	*out = s;
 out:
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc;
 }
 
 enum rc
 bsf_store_get_credentials(struct store *st, const struct impi *impi, struct secret **k, struct secret **opc)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_GET_CREDENTIALS);
+	sqlite3_stmt *q = NULL;
 	struct secret *mine = NULL;
 	enum rc rc;
 
-	bsf_sql_text(q, "@impi", impi->s);
-	if ((rc = bsf_sql_row(BSF_SQL_GET_CREDENTIALS, q)) != RC_OK)
+	if ((rc = sql_bind(st, BSF_SQL_GET_CREDENTIALS, &q, "t", impi->s)) != RC_OK || (rc = sql_step(q)) != RC_OK)
 		goto out;
-	if ((rc = store_unseal(st, "subscriber", "k", span_str(impi->s), bsf_sql_column(q, 0), &mine)) != RC_OK)
+	if ((rc = store_unseal(st, "subscriber", "k", span_str(impi->s), sql_col(q, 0), &mine)) != RC_OK)
 		goto out;
-	if ((rc = store_unseal(st, "subscriber", "opc", span_str(impi->s), bsf_sql_column(q, 1), opc)) != RC_OK)
+	if ((rc = store_unseal(st, "subscriber", "opc", span_str(impi->s), sql_col(q, 1), opc)) != RC_OK)
 		goto out;
 	*k = mine;
 	mine = NULL;
@@ -94,22 +82,21 @@ out:
 	if (rc == RC_DENIED)
 		log_error("store: K or OPc of subscriber %s does not open with this store key", impi->s);
 	secret_free(mine);
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc;
 }
 
 enum rc
 bsf_store_get_uss(struct store *st, const struct impi *impi, char **out)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_GET_SUBSCRIBER);
+	sqlite3_stmt *q = NULL;
 	struct span uss;
 	char *copy;
 	enum rc rc;
 
-	bsf_sql_text(q, "@impi", impi->s);
-	if ((rc = bsf_sql_row(BSF_SQL_GET_SUBSCRIBER, q)) != RC_OK)
+	if ((rc = sql_bind(st, BSF_SQL_GET_SUBSCRIBER, &q, "t", impi->s)) != RC_OK || (rc = sql_step(q)) != RC_OK)
 		goto out;
-	uss = bsf_sql_column(q, 6);
+	uss = sql_col(q, 6);
 	if ((copy = malloc(uss.n + 1)) == NULL) {
 		rc = RC_NOMEM;
 		goto out;
@@ -122,20 +109,16 @@ bsf_store_get_uss(struct store *st, const struct impi *impi, char **out)
 	}
 	*out = copy;
 out:
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc;
 }
 
 enum rc
 bsf_store_set_sqn(struct store *st, const struct impi *impi, uint64_t sqn)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_SET_SQN);
 	int changed = 0;
-	enum rc rc;
+	enum rc rc = sql_run(st, BSF_SQL_SET_SQN, &changed, "ti", impi->s, (int64_t)sqn);
 
-	bsf_sql_text(q, "@impi", impi->s);
-	bsf_sql_int(q, "@sqn", (int64_t)sqn);
-	rc = bsf_sql_run(BSF_SQL_SET_SQN, q, &changed);
 	return rc == RC_OK && changed == 0 ? RC_NOTFOUND : rc;
 }
 
@@ -146,23 +129,19 @@ bsf_store_delete_subscriber(struct store *st, const struct impi *impi)
 	int changed = 0;
 	enum rc rc;
 
-	for (size_t i = 0; i < sizeof what / sizeof what[0]; i++) {
-		sqlite3_stmt *q = store_stmt(st, what[i]);
-
-		bsf_sql_text(q, "@impi", impi->s);
-		if ((rc = bsf_sql_run(what[i], q, &changed)) != RC_OK)
+	for (size_t i = 0; i < sizeof what / sizeof what[0]; i++)
+		if ((rc = sql_run(st, what[i], &changed, "t", impi->s)) != RC_OK)
 			return rc;
-	}
 	return changed == 0 ? RC_NOTFOUND : RC_OK;
 }
 
 enum rc
 bsf_store_list_subscribers(struct store *st, json_t *out)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_LIST_SUBSCRIBERS);
-	enum rc rc;
+	sqlite3_stmt *q = NULL;
+	enum rc rc = sql_bind(st, BSF_SQL_LIST_SUBSCRIBERS, &q, "");
 
-	while ((rc = bsf_sql_row(BSF_SQL_LIST_SUBSCRIBERS, q)) == RC_OK) {
+	while (rc == RC_OK && (rc = sql_step(q)) == RC_OK) {
 		json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:I}", "impi", sqlite3_column_text(q, 0),
 		    "imsi", sqlite3_column_text(q, 1), "iccid", sqlite3_column_text(q, 2), "amf", sqlite3_column_text(q, 3),
 		    "sqn", (json_int_t)sqlite3_column_int64(q, 4), "gba_u", sqlite3_column_int(q, 5),
@@ -173,39 +152,34 @@ bsf_store_list_subscribers(struct store *st, json_t *out)
 			break;
 		}
 	}
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
 enum rc
 bsf_store_count(struct store *st, int64_t *subscribers, int64_t *bootstraps, int64_t *nafs)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_COUNT);
-	enum rc rc = bsf_sql_row(BSF_SQL_COUNT, q);
+	sqlite3_stmt *q = NULL;
+	enum rc rc = sql_bind(st, BSF_SQL_COUNT, &q, "");
 
-	if (rc == RC_OK) {
+	if (rc == RC_OK && (rc = sql_step(q)) == RC_OK) {
 		*subscribers = sqlite3_column_int64(q, 0);
 		*bootstraps = sqlite3_column_int64(q, 1);
 		*nafs = sqlite3_column_int64(q, 2);
 	}
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc;
 }
 
 enum rc
 bsf_store_put_naf(struct store *st, const struct bsf_naf *naf)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_PUT_NAF);
 	json_t *o = bsf_policy_print_naf(naf);
 	char *form = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
 	enum rc rc = RC_NOMEM;
 
-	if (form == NULL)
-		goto out;
-	bsf_sql_text(q, "@fqdn", naf->fqdn);
-	bsf_sql_text(q, "@form", form);
-	rc = bsf_sql_run(BSF_SQL_PUT_NAF, q, NULL);
-out:
+	if (form != NULL)
+		rc = sql_run(st, BSF_SQL_PUT_NAF, NULL, "tt", naf->fqdn, form);
 	free(form);
 	json_decref(o);
 	return rc;
@@ -214,23 +188,20 @@ out:
 enum rc
 bsf_store_delete_naf(struct store *st, const char *fqdn)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_DELETE_NAF);
 	int changed = 0;
-	enum rc rc;
+	enum rc rc = sql_run(st, BSF_SQL_DELETE_NAF, &changed, "t", fqdn);
 
-	bsf_sql_text(q, "@fqdn", fqdn);
-	rc = bsf_sql_run(BSF_SQL_DELETE_NAF, q, &changed);
 	return rc == RC_OK && changed == 0 ? RC_NOTFOUND : rc;
 }
 
 enum rc
 bsf_store_each_naf(struct store *st, void (*fn)(const struct bsf_naf *naf, void *arg), void *arg)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_EACH_NAF);
-	enum rc rc;
+	sqlite3_stmt *q = NULL;
+	enum rc rc = sql_bind(st, BSF_SQL_EACH_NAF, &q, "");
 
-	while ((rc = bsf_sql_row(BSF_SQL_EACH_NAF, q)) == RC_OK) {
-		struct span form = bsf_sql_column(q, 1);
+	while (rc == RC_OK && (rc = sql_step(q)) == RC_OK) {
+		struct span form = sql_col(q, 1);
 		json_t *o = json_loadb((const char *)form.p, form.n, JSON_REJECT_DUPLICATES, NULL);
 		struct bsf_naf naf;
 		char text[128];
@@ -241,6 +212,6 @@ bsf_store_each_naf(struct store *st, void (*fn)(const struct bsf_naf *naf, void 
 			log_error("store: the entry of NAF %s is damaged and left out", (const char *)sqlite3_column_text(q, 0));
 		json_decref(o);
 	}
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc == RC_NOTFOUND ? RC_OK : rc;
 }

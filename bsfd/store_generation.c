@@ -14,6 +14,7 @@
 #include "bsfd/store_sql.h"
 #include "common/log.h"
 #include "common/span.h"
+#include "common/sql.h"
 #include "common/sqn.h"
 
 #define SIDE_LEN 21	/* 20 decimal digits, leading zeros, and a newline: overwritten in place */
@@ -55,14 +56,12 @@ bsf_store_note_generation(const char *side, uint64_t generation)
 static enum rc
 count_up(struct store *st, uint64_t least, uint64_t *out)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_NEXT_GENERATION);
-	enum rc rc;
+	sqlite3_stmt *q = NULL;
+	enum rc rc = sql_bind(st, BSF_SQL_NEXT_GENERATION, &q, "i", (int64_t)least);
 
-	bsf_sql_int(q, "@least", (int64_t)least);
-	rc = bsf_sql_row(BSF_SQL_NEXT_GENERATION, q);
-	if (rc == RC_OK)
+	if (rc == RC_OK && (rc = sql_step(q)) == RC_OK)
 		*out = (uint64_t)sqlite3_column_int64(q, 0);
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc == RC_NOTFOUND ? RC_IO : rc;
 }
 
@@ -75,26 +74,22 @@ bsf_store_next_generation(struct store *st, uint64_t *generation)
 static enum rc
 raise_all(struct store *st)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_RAISE_SQN);
-
-	bsf_sql_int(q, "@by", (int64_t)BSF_DOUBT_RAISE);
-	bsf_sql_int(q, "@max", (int64_t)SQN_MAX);
-	return bsf_sql_run(BSF_SQL_RAISE_SQN, q, NULL);
+	return sql_run(st, BSF_SQL_RAISE_SQN, NULL, "ii", (int64_t)BSF_DOUBT_RAISE, (int64_t)SQN_MAX);
 }
 
 enum rc
 bsf_store_open_generation(struct store *st, const char *side, uint64_t *generation, bool *sure)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_GET_GENERATION);
+	sqlite3_stmt *q = NULL;
 	uint64_t kept = 0, noted = 0;
 	bool subscribers = false, ok = true;
-	enum rc rc = bsf_sql_row(BSF_SQL_GET_GENERATION, q);
+	enum rc rc = sql_bind(st, BSF_SQL_GET_GENERATION, &q, "");
 
-	if (rc == RC_OK) {
+	if (rc == RC_OK && (rc = sql_step(q)) == RC_OK) {
 		kept = (uint64_t)sqlite3_column_int64(q, 0);
 		subscribers = sqlite3_column_int(q, 1) != 0;
 	}
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	if (rc != RC_OK)
 		return rc == RC_NOTFOUND ? RC_IO : rc;
 	if (side != NULL) {

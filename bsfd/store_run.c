@@ -6,6 +6,7 @@
 #include "bsfd/store_sql.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/sql.h"
 
 #define SEALED_KS SEALED_LEN(KS_LEN)
 
@@ -13,30 +14,20 @@
 static enum rc
 keep_newest(struct store *st, enum bsf_sql q, const struct impi *impi, unsigned keep)
 {
-	sqlite3_stmt *s = store_stmt(st, q);
-
-	bsf_sql_text(s, "@impi", impi->s);
-	bsf_sql_int(s, "@keep", keep);
-	return bsf_sql_run(q, s, NULL);
+	return sql_run(st, q, NULL, "ti", impi->s, (int64_t)keep);
 }
 
 static enum rc
 put_tmpi(struct store *st, const char *tmpi, const struct impi *impi)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_PUT_TMPI);
-	enum rc rc;
+	enum rc rc = sql_run(st, BSF_SQL_PUT_TMPI, NULL, "tt", tmpi, impi->s);
 
-	bsf_sql_text(q, "@tmpi", tmpi);
-	bsf_sql_text(q, "@impi", impi->s);
-	if ((rc = bsf_sql_run(BSF_SQL_PUT_TMPI, q, NULL)) != RC_OK)
-		return rc;
-	return keep_newest(st, BSF_SQL_KEEP_TMPIS, impi, BSF_TMPIS_PER_IMPI);
+	return rc != RC_OK ? rc : keep_newest(st, BSF_SQL_KEEP_TMPIS, impi, BSF_TMPIS_PER_IMPI);
 }
 
 enum rc
 bsf_store_put_bootstrap(struct store *st, const struct bsf_bootstrap *b, const struct secret *ks, unsigned keep, const char *tmpi)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_PUT_BOOTSTRAP);
 	uint8_t sealed[SEALED_KS];
 	size_t n;
 	enum rc rc;
@@ -45,14 +36,9 @@ bsf_store_put_bootstrap(struct store *st, const struct bsf_bootstrap *b, const s
 		return RC_RANGE;
 	if ((rc = store_seal(st, "bootstrap", "ks", span_str(b->btid.s), ks, sealed, sizeof sealed, &n)) != RC_OK)
 		return rc;
-	bsf_sql_text(q, "@btid", b->btid.s);
-	bsf_sql_text(q, "@impi", b->impi.s);
-	bsf_sql_blob(q, "@rand", span_of(b->rand, sizeof b->rand));
-	bsf_sql_blob(q, "@ks", span_of(sealed, n));
-	bsf_sql_int(q, "@type", b->type);
-	bsf_sql_int(q, "@created", b->created_s);
-	bsf_sql_int(q, "@expires", b->expires_s);
-	if ((rc = bsf_sql_run(BSF_SQL_PUT_BOOTSTRAP, q, NULL)) != RC_OK)
+	rc = sql_run(st, BSF_SQL_PUT_BOOTSTRAP, NULL, "ttbbiii", b->btid.s, b->impi.s, span_of(b->rand, sizeof b->rand),
+	    span_of(sealed, n), (int64_t)b->type, b->created_s, b->expires_s);
+	if (rc != RC_OK)
 		return rc;
 	if ((rc = keep_newest(st, BSF_SQL_KEEP_BOOTSTRAPS, &b->impi, keep)) != RC_OK)
 		return rc;
@@ -62,15 +48,14 @@ bsf_store_put_bootstrap(struct store *st, const struct bsf_bootstrap *b, const s
 enum rc
 bsf_store_get_bootstrap(struct store *st, const struct btid *btid, int64_t now_s, struct bsf_bootstrap *out, struct secret **ks)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_GET_BOOTSTRAP);
+	sqlite3_stmt *q = NULL;
 	struct bsf_bootstrap b = { .btid = *btid };
 	struct span rand;
 	enum rc rc;
 
-	bsf_sql_text(q, "@btid", btid->s);
-	if ((rc = bsf_sql_row(BSF_SQL_GET_BOOTSTRAP, q)) != RC_OK)
+	if ((rc = sql_bind(st, BSF_SQL_GET_BOOTSTRAP, &q, "t", btid->s)) != RC_OK || (rc = sql_step(q)) != RC_OK)
 		goto out;
-	rand = bsf_sql_column(q, 1);
+	rand = sql_col(q, 1);
 	b.type = sqlite3_column_int64(q, 3) == BSF_GBA_U ? BSF_GBA_U : BSF_GBA_ME;
 	b.created_s = sqlite3_column_int64(q, 4);
 	b.expires_s = sqlite3_column_int64(q, 5);
@@ -78,44 +63,41 @@ bsf_store_get_bootstrap(struct store *st, const struct btid *btid, int64_t now_s
 		rc = RC_EXPIRED;
 		goto out;
 	}
-	if (!span_to_str(bsf_sql_column(q, 0), b.impi.s, sizeof b.impi.s) || rand.n != sizeof b.rand) {
+	if (!sql_col_str(q, 0, b.impi.s, sizeof b.impi.s) || rand.n != sizeof b.rand) {
 		log_error("store: the row of btid=%s is damaged", btid->s);
 		rc = RC_IO;
 		goto out;
 	}
 	memcpy(b.rand, rand.p, sizeof b.rand);
-	if ((rc = store_unseal(st, "bootstrap", "ks", span_str(btid->s), bsf_sql_column(q, 2), ks)) != RC_OK) {
+	if ((rc = store_unseal(st, "bootstrap", "ks", span_str(btid->s), sql_col(q, 2), ks)) != RC_OK) {
 		log_error("store: Ks of btid=%s does not open with this store key", btid->s);
 		goto out;
 	}
 	*out = b;
 out:
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc;
 }
 
 enum rc
 bsf_store_get_tmpi(struct store *st, const char *tmpi, struct impi *out)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_GET_TMPI);
-	enum rc rc;
+	sqlite3_stmt *q = NULL;
+	enum rc rc = sql_bind(st, BSF_SQL_GET_TMPI, &q, "t", tmpi);
 
-	bsf_sql_text(q, "@tmpi", tmpi);
-	rc = bsf_sql_row(BSF_SQL_GET_TMPI, q);
-	if (rc == RC_OK && !span_to_str(bsf_sql_column(q, 0), out->s, sizeof out->s))
+	if (rc == RC_OK && (rc = sql_step(q)) == RC_OK && !sql_col_str(q, 0, out->s, sizeof out->s))
 		rc = RC_IO;
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc;
 }
 
 enum rc
 bsf_store_list_bootstraps(struct store *st, int64_t now_s, json_t *out)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_LIST_BOOTSTRAPS);
-	enum rc rc;
+	sqlite3_stmt *q = NULL;
+	enum rc rc = sql_bind(st, BSF_SQL_LIST_BOOTSTRAPS, &q, "i", now_s);
 
-	bsf_sql_int(q, "@now", now_s);
-	while ((rc = bsf_sql_row(BSF_SQL_LIST_BOOTSTRAPS, q)) == RC_OK) {
+	while (rc == RC_OK && (rc = sql_step(q)) == RC_OK) {
 		char created[UTC_TEXT_LEN + 1], expires[UTC_TEXT_LEN + 1];
 		json_t *o;
 
@@ -128,20 +110,16 @@ bsf_store_list_bootstraps(struct store *st, int64_t now_s, json_t *out)
 			break;
 		}
 	}
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
 enum rc
 bsf_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_PURGE_BOOTSTRAPS);
 	int changed = 0;
-	enum rc rc;
+	enum rc rc = sql_run(st, BSF_SQL_PURGE_BOOTSTRAPS, &changed, "ii", now_s, (int64_t)max);
 
-	bsf_sql_int(q, "@now", now_s);
-	bsf_sql_int(q, "@max", max);
-	rc = bsf_sql_run(BSF_SQL_PURGE_BOOTSTRAPS, q, &changed);
 	if (rc == RC_OK)
 		*n = (unsigned)changed;
 	return rc;
@@ -150,11 +128,11 @@ bsf_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n)
 int64_t
 bsf_store_next_expiry(struct store *st)
 {
-	sqlite3_stmt *q = store_stmt(st, BSF_SQL_NEXT_EXPIRY);
+	sqlite3_stmt *q = NULL;
 	int64_t next = INT64_MAX;
 
-	if (bsf_sql_row(BSF_SQL_NEXT_EXPIRY, q) == RC_OK && sqlite3_column_type(q, 0) != SQLITE_NULL)
+	if (sql_bind(st, BSF_SQL_NEXT_EXPIRY, &q, "") == RC_OK && sql_step(q) == RC_OK && sqlite3_column_type(q, 0) != SQLITE_NULL)
 		next = sqlite3_column_int64(q, 0);
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return next;
 }

@@ -1,9 +1,7 @@
-/* store_sql: schema, statements, and the few calls that run them. */
+/* store_sql: schema and statements; parameters by position (sql.h). */
 #include "bsfd/store_sql.h"
 
 #include "bsfd/bsf.h"
-#include "bsfd/store.h"
-#include "common/log.h"
 
 static const char *const migrations[] = {
 	"CREATE TABLE subscriber ("
@@ -47,43 +45,43 @@ static const char *const migrations[] = {
 static const char *const sql[BSF_SQL_COUNT_OF] = {
 	[BSF_SQL_PUT_SUBSCRIBER] =
 	    "INSERT INTO subscriber (impi, imsi, iccid, k, opc, amf, sqn, gba_u, ks_lifetime, uss)"
-	    " VALUES (@impi, @imsi, @iccid, @k, @opc, @amf, @sqn, @gba_u, @ks_lifetime, @uss)",
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[BSF_SQL_GET_SUBSCRIBER] =
-	    "SELECT imsi, iccid, amf, sqn, gba_u, ks_lifetime, uss FROM subscriber WHERE impi = @impi",
-	[BSF_SQL_GET_CREDENTIALS] = "SELECT k, opc FROM subscriber WHERE impi = @impi",
-	[BSF_SQL_SET_SQN] = "UPDATE subscriber SET sqn = @sqn WHERE impi = @impi",
-	[BSF_SQL_RAISE_SQN] = "UPDATE subscriber SET sqn = MIN(sqn + @by, @max)",
-	[BSF_SQL_DELETE_SUBSCRIBER] = "DELETE FROM subscriber WHERE impi = @impi",
-	[BSF_SQL_DELETE_ITS_BOOTSTRAPS] = "DELETE FROM bootstrap WHERE impi = @impi",
-	[BSF_SQL_DELETE_ITS_TMPIS] = "DELETE FROM tmpi WHERE impi = @impi",
+	    "SELECT imsi, iccid, amf, sqn, gba_u, ks_lifetime, uss FROM subscriber WHERE impi = ?1",
+	[BSF_SQL_GET_CREDENTIALS] = "SELECT k, opc FROM subscriber WHERE impi = ?1",
+	[BSF_SQL_SET_SQN] = "UPDATE subscriber SET sqn = ?2 WHERE impi = ?1",
+	[BSF_SQL_RAISE_SQN] = "UPDATE subscriber SET sqn = MIN(sqn + ?1, ?2)",
+	[BSF_SQL_DELETE_SUBSCRIBER] = "DELETE FROM subscriber WHERE impi = ?1",
+	[BSF_SQL_DELETE_ITS_BOOTSTRAPS] = "DELETE FROM bootstrap WHERE impi = ?1",
+	[BSF_SQL_DELETE_ITS_TMPIS] = "DELETE FROM tmpi WHERE impi = ?1",
 	[BSF_SQL_LIST_SUBSCRIBERS] =
 	    "SELECT impi, imsi, iccid, hex(amf), sqn, gba_u, ks_lifetime FROM subscriber ORDER BY impi",
 	[BSF_SQL_COUNT] =
 	    "SELECT (SELECT count(*) FROM subscriber), (SELECT count(*) FROM bootstrap), (SELECT count(*) FROM naf)",
 	[BSF_SQL_PUT_BOOTSTRAP] =
 	    "INSERT INTO bootstrap (btid, impi, rand, ks, type, created, expires)"
-	    " VALUES (@btid, @impi, @rand, @ks, @type, @created, @expires)",
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[BSF_SQL_KEEP_BOOTSTRAPS] =
-	    "DELETE FROM bootstrap WHERE impi = @impi AND run NOT IN"
-	    " (SELECT run FROM bootstrap WHERE impi = @impi ORDER BY run DESC LIMIT @keep)",
+	    "DELETE FROM bootstrap WHERE impi = ?1 AND run NOT IN"
+	    " (SELECT run FROM bootstrap WHERE impi = ?1 ORDER BY run DESC LIMIT ?2)",
 	[BSF_SQL_GET_BOOTSTRAP] =
-	    "SELECT impi, rand, ks, type, created, expires FROM bootstrap WHERE btid = @btid",
+	    "SELECT impi, rand, ks, type, created, expires FROM bootstrap WHERE btid = ?1",
 	[BSF_SQL_LIST_BOOTSTRAPS] =
-	    "SELECT btid, impi, type, created, expires FROM bootstrap WHERE expires > @now ORDER BY run",
+	    "SELECT btid, impi, type, created, expires FROM bootstrap WHERE expires > ?1 ORDER BY run",
 	[BSF_SQL_PURGE_BOOTSTRAPS] =
 	    "DELETE FROM bootstrap WHERE run IN"
-	    " (SELECT run FROM bootstrap WHERE expires <= @now ORDER BY expires LIMIT @max)",
+	    " (SELECT run FROM bootstrap WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
 	[BSF_SQL_NEXT_EXPIRY] = "SELECT min(expires) FROM bootstrap",
-	[BSF_SQL_PUT_TMPI] = "INSERT OR REPLACE INTO tmpi (tmpi, impi) VALUES (@tmpi, @impi)",
+	[BSF_SQL_PUT_TMPI] = "INSERT OR REPLACE INTO tmpi (tmpi, impi) VALUES (?1, ?2)",
 	[BSF_SQL_KEEP_TMPIS] =
-	    "DELETE FROM tmpi WHERE impi = @impi AND run NOT IN"
-	    " (SELECT run FROM tmpi WHERE impi = @impi ORDER BY run DESC LIMIT @keep)",
-	[BSF_SQL_GET_TMPI] = "SELECT impi FROM tmpi WHERE tmpi = @tmpi",
-	[BSF_SQL_PUT_NAF] = "INSERT OR REPLACE INTO naf (fqdn, form) VALUES (@fqdn, @form)",
-	[BSF_SQL_DELETE_NAF] = "DELETE FROM naf WHERE fqdn = @fqdn",
+	    "DELETE FROM tmpi WHERE impi = ?1 AND run NOT IN"
+	    " (SELECT run FROM tmpi WHERE impi = ?1 ORDER BY run DESC LIMIT ?2)",
+	[BSF_SQL_GET_TMPI] = "SELECT impi FROM tmpi WHERE tmpi = ?1",
+	[BSF_SQL_PUT_NAF] = "INSERT OR REPLACE INTO naf (fqdn, form) VALUES (?1, ?2)",
+	[BSF_SQL_DELETE_NAF] = "DELETE FROM naf WHERE fqdn = ?1",
 	[BSF_SQL_EACH_NAF] = "SELECT fqdn, form FROM naf ORDER BY fqdn",
 	[BSF_SQL_GET_GENERATION] = "SELECT n, EXISTS (SELECT 1 FROM subscriber) FROM generation",
-	[BSF_SQL_NEXT_GENERATION] = "UPDATE generation SET n = max(n, @least) + 1 RETURNING n",
+	[BSF_SQL_NEXT_GENERATION] = "UPDATE generation SET n = max(n, ?1) + 1 RETURNING n",
 };
 
 const struct store_schema bsf_store_schema = {
@@ -93,58 +91,3 @@ const struct store_schema bsf_store_schema = {
 	.sql = sql,
 	.n_sql = BSF_SQL_COUNT_OF,
 };
-
-void
-bsf_sql_text(sqlite3_stmt *s, const char *name, const char *v)
-{
-	(void)sqlite3_bind_text(s, sqlite3_bind_parameter_index(s, name), v, -1, SQLITE_TRANSIENT);
-}
-
-void
-bsf_sql_int(sqlite3_stmt *s, const char *name, int64_t v)
-{
-	(void)sqlite3_bind_int64(s, sqlite3_bind_parameter_index(s, name), v);
-}
-
-void
-bsf_sql_blob(sqlite3_stmt *s, const char *name, struct span v)
-{
-	(void)sqlite3_bind_blob64(s, sqlite3_bind_parameter_index(s, name), v.p, v.n, SQLITE_TRANSIENT);
-}
-
-enum rc
-bsf_sql_row(enum bsf_sql q, sqlite3_stmt *s)
-{
-	int r = sqlite3_step(s);
-
-	if (r == SQLITE_ROW)
-		return RC_OK;
-	if (r == SQLITE_DONE)
-		return RC_NOTFOUND;
-	if ((r & 0xff) == SQLITE_CONSTRAINT)
-		return RC_EXISTS;
-	log_error("store: statement %d: %s", (int)q, sqlite3_errmsg(sqlite3_db_handle(s)));
-	return RC_IO;
-}
-
-enum rc
-bsf_sql_run(enum bsf_sql q, sqlite3_stmt *s, int *changed)
-{
-	enum rc rc = bsf_sql_row(q, s);
-
-	if (rc == RC_NOTFOUND) {
-		if (changed != NULL)
-			*changed = sqlite3_changes(sqlite3_db_handle(s));
-		rc = RC_OK;
-	}
-	(void)sqlite3_reset(s);
-	return rc;
-}
-
-struct span
-bsf_sql_column(sqlite3_stmt *s, int i)
-{
-	const void *p = sqlite3_column_blob(s, i);
-
-	return span_of(p, (size_t)sqlite3_column_bytes(s, i));
-}

@@ -1,12 +1,6 @@
-/* store_sql: the BSF's tables and statements; store.c, store_run.c and store_generation.c run them, nobody else. */
+/* store_sql: names of the BSF's statements (store_sql.c), for store.c, store_run.c and store_generation.c alone. */
 #ifndef BSFD_STORE_SQL_H
 #define BSFD_STORE_SQL_H
-
-#include <sqlite3.h>
-#include <stdint.h>
-
-#include "common/rc.h"
-#include "common/span.h"
 
 enum bsf_sql {
 	BSF_SQL_PUT_SUBSCRIBER,
@@ -35,16 +29,5 @@ enum bsf_sql {
 	BSF_SQL_NEXT_GENERATION,
 	BSF_SQL_COUNT_OF
 };
-
-/* Bind by name. A failure shows at the step. */
-void bsf_sql_text(sqlite3_stmt *s, const char *name, const char *v);
-void bsf_sql_int(sqlite3_stmt *s, const char *name, int64_t v);
-void bsf_sql_blob(sqlite3_stmt *s, const char *name, struct span v);
-/* Runs a statement without rows and resets it. *changed (may be NULL) = rows. RC_EXISTS: a uniqueness was violated. RC_IO, logged. */
-enum rc bsf_sql_run(enum bsf_sql q, sqlite3_stmt *s, int *changed) MUST_USE;
-/* RC_OK: a row is there. RC_NOTFOUND: none is left. RC_IO, logged. The caller resets. */
-enum rc bsf_sql_row(enum bsf_sql q, sqlite3_stmt *s) MUST_USE;
-/* A column, borrowed until the next step or reset. */
-struct span bsf_sql_column(sqlite3_stmt *s, int i);
 
 #endif

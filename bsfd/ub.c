@@ -12,15 +12,12 @@
  *
  * A wrong response, an unknown nonce and a wrong AUTS get 401 with a fresh challenge; the rest, one status per reason.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "bsfd/core.h"
 #include "bsfd/store.h"
-#include "common/clock.h"
-#include "common/digest_aka.h"
+#include "bsfd/ub_answer.h"
 #include "common/hex.h"
 #include "common/kdf.h"
 #include "common/log.h"
@@ -29,117 +26,8 @@
 #include "common/rnd.h"
 #include "common/timeguard.h"
 #include "common/turn.h"
-#include "common/xml.h"
 
 #define TMPI_TOKEN "3gpp-gba-tmpi"
-#define INFO_TYPE "application/vnd.3gpp.bsf+xml"
-#define INFO_NS "uri:3gpp-gba"
-#define BUSY_RETRY_S 1
-
-/* One request while it is judged. */
-struct ub_request {
-	struct bsf *b;
-	struct http_xchg *x;
-	struct digest d;		/* of its Authorization */
-	struct btid btid;		/* of the challenge it is about; "" = none yet */
-	char source[BSF_SOURCE_MAX];
-	char who[160];			/* username, made harmless for a log line */
-};
-
-/* One answer, waiting for the turn. */
-struct ub_answer {
-	struct http_xchg *x;
-	int status;
-	bool close;
-	int64_t retry_s;		/* 0 = no Retry-After */
-	const char *type;		/* of body */
-	char www[1024], info[512];	/* WWW-Authenticate, Authentication-Info; "" = none */
-	char body[1024];
-	size_t n_body;
-};
-
-/* --- answers leave when the turn is durable */
-
-static void
-add(struct http_header *h, size_t *n, const char *name, const char *value)
-{
-	if (value[0] != '\0')
-		h[(*n)++] = (struct http_header){ name, value };
-}
-
-static void
-put_reason(struct ub_answer *a, enum reason why)
-{
-	const struct reason_info *r = reason_get(why);
-	int n = snprintf(a->body, sizeof a->body, "%s: %s\n", r->code, r->what);
-
-	a->status = r->http;
-	a->type = "text/plain";
-	a->n_body = n < 0 ? 0 : (size_t)n;
-}
-
-static void
-release(void *arg, enum rc rc)
-{
-	struct ub_answer *a = arg;
-	struct http_header h[8];
-	char retry[24] = "";
-	size_t n = 0;
-
-	if (rc != RC_OK) {	/* nothing of what it says is on disk */
-		a->www[0] = a->info[0] = '\0';
-		a->retry_s = BUSY_RETRY_S;
-		put_reason(a, REASON_NOT_DURABLE);
-	}
-	if (a->retry_s > 0)
-		(void)snprintf(retry, sizeof retry, "%lld", (long long)a->retry_s);
-	add(h, &n, "Server", BSF_SERVER_TOKEN);
-	add(h, &n, "WWW-Authenticate", a->www);
-	add(h, &n, "Authentication-Info", a->info);
-	add(h, &n, "Content-Type", a->n_body > 0 ? a->type : "");
-	add(h, &n, "Cache-Control", "no-store");
-	add(h, &n, "Retry-After", retry);
-	add(h, &n, "Allow", a->status == 405 ? "GET" : "");
-	http_answer(a->x, a->status, h, n, span_of(a->body, a->n_body), a->close);
-	free(a);
-}
-
-static struct ub_answer *
-answer_new(struct ub_request *r)
-{
-	struct ub_answer *a = calloc(1, sizeof *a);
-
-	if (a == NULL)
-		log_fatal("ub: out of memory with a request waiting");
-	a->x = r->x;
-	return a;
-}
-
-/* Step 7 of scenario 1 is our conversation with the phone; the B-TID is known from the challenge on (S1). */
-static void
-trace(struct ub_request *r, const char *msg, const char *result)
-{
-	struct trace_event e = { .step = 7, .from = "bsfd", .to = "mtd", .msg = msg, .btid = r->btid.s, .result = result };
-
-	trace_emit(r->b->s.trace, &e);
-}
-
-/* part: what exactly was wrong, for the log, "" = nothing to add; never a header's value. */
-static void
-refuse(struct ub_request *r, enum reason why, int64_t retry_s, const char *part)
-{
-	struct ub_answer *a = answer_new(r);
-	char msg[16];
-
-	log_reason(why, "ub: %s username=%s btid=%s%s%s", r->source, r->who, r->btid.s, part[0] != '\0' ? ": " : "", part);
-	put_reason(a, why);
-	a->retry_s = a->status == 503 && retry_s == 0 ? BUSY_RETRY_S : retry_s;
-	a->close = why == REASON_STOPPING;
-	(void)snprintf(msg, sizeof msg, "%d", a->status);
-	trace(r, msg, reason_get(why)->code);
-	metric_add(r->b->count.ub_refusals, 1);
-	turn_later(r->b->s.turn, release, a);
-}
 
 static enum reason
 reason_of(enum rc rc)
@@ -148,22 +36,6 @@ reason_of(enum rc rc)
 }
 
 /* --- step 2: a challenge */
-
-static enum rc
-print_challenge(const struct bsf *b, const struct bsf_challenge *c, const char *nonce, bool stale, char *out, size_t cap)
-{
-	struct digest d = { .have = DIGEST_REALM | DIGEST_NONCE | DIGEST_ALGORITHM | DIGEST_QOP | DIGEST_OPAQUE };
-
-	if (stale)
-		d.have |= DIGEST_STALE;
-	d.stale = stale;
-	d.alg = DIGEST_ALG_AKAV1_MD5;
-	d.qop = DIGEST_QOP_AUTH_INT;
-	(void)snprintf(d.realm, sizeof d.realm, "%s", b->conf.fqdn);
-	(void)snprintf(d.nonce, sizeof d.nonce, "%s", nonce);
-	(void)snprintf(d.opaque, sizeof d.opaque, "%s", c->opaque);
-	return digest_print_challenge(&d, out, cap);
-}
 
 static enum rc
 make_challenge(struct ub_request *r, const struct impi *impi, bool resynced, struct bsf_challenge *c)
@@ -187,31 +59,20 @@ challenge(struct ub_request *r, const struct impi *impi, enum reason why, bool r
 {
 	struct bsf *b = r->b;
 	struct bsf_challenge c;
-	struct ub_answer *a;
 	int64_t retry_s = 0;
 	enum rc rc;
 
 	if (why != REASON_NONE)
 		log_reason(why, "ub: %s username=%s btid=%s", r->source, r->who, r->btid.s);
 	if (bsf_challenges_room(b->challenges, impi->s, r->source, &retry_s) != RC_OK) {
-		refuse(r, REASON_UB_QUOTA, retry_s, "");
+		bsf_ub_refuse(r, REASON_UB_QUOTA, retry_s, "");
 		return;
 	}
 	if ((rc = make_challenge(r, impi, resynced, &c)) != RC_OK) {
-		refuse(r, reason_of(rc), 0, rc_str(rc));
+		bsf_ub_refuse(r, reason_of(rc), 0, rc_str(rc));
 		return;
 	}
-	a = answer_new(r);
-	a->status = 401;
-	if (btid_make(c.av.rand, b->conf.fqdn, &r->btid) != RC_OK ||
-	    print_challenge(b, &c, c.nonce, why == REASON_UB_NONCE_UNKNOWN, a->www, sizeof a->www) != RC_OK)
-		log_fatal("ub: the configured fqdn does not fit a header");
-	if (why != REASON_NONE)
-		put_reason(a, why);
-	log_debug("ub: %s username=%s btid=%s: challenged", r->source, r->who, r->btid.s);
-	trace(r, resynced ? "401 challenge after AUTS" : "401 challenge", why == REASON_NONE ? "ok" : reason_get(why)->code);
-	metric_add(b->count.challenges, 1);
-	turn_later(b->s.turn, release, a);
+	bsf_ub_challenge(r, &c, why);
 }
 
 /* --- who it is */
@@ -225,9 +86,9 @@ resolve(struct ub_request *r, struct impi *impi)
 	if (tmpi_is(user)) {
 		rc = bsf_store_get_tmpi(r->b->s.store, r->d.username, impi);
 		if (rc != RC_OK)
-			refuse(r, rc == RC_NOTFOUND ? REASON_UB_TMPI_UNKNOWN : REASON_INTERNAL, 0, "");
+			bsf_ub_refuse(r, rc == RC_NOTFOUND ? REASON_UB_TMPI_UNKNOWN : REASON_INTERNAL, 0, "");
 	} else if ((rc = impi_parse(user, impi)) != RC_OK)
-		refuse(r, REASON_UB_USERNAME, 0, rc_str(rc));
+		bsf_ub_refuse(r, REASON_UB_USERNAME, 0, rc_str(rc));
 	return rc == RC_OK;
 }
 
@@ -258,29 +119,6 @@ says_tmpi(const struct http_request *q)
 		s += strspn(s, " \t;,()");
 	}
 	return false;
-}
-
-/* Body and Authentication-Info of the 200. */
-static enum rc
-print_200(struct ub_request *r, const struct bsf_bootstrap *run, const struct secret *xres, struct ub_answer *a)
-{
-	struct digest info = r->d;
-	char lifetime[UTC_TEXT_LEN + 1];
-	struct xml_out x;
-	enum rc rc;
-
-	clock_print_utc(run->expires_s, lifetime);
-	xml_out_init(&x, a->body, sizeof a->body);
-	xml_out_open(&x, INFO_NS, "BootstrappingInfo");
-	xml_out_text(&x, "btid", span_str(run->btid.s));
-	xml_out_text(&x, "lifetime", span_str(lifetime));
-	if ((rc = xml_out_close(&x, "BootstrappingInfo", &a->n_body)) != RC_OK)
-		return rc;
-	a->type = INFO_TYPE;
-	if ((rc = digest_response(&r->d, xres, "", span_of(a->body, a->n_body), info.rspauth)) != RC_OK)
-		return rc;
-	info.have = DIGEST_RSPAUTH | (r->d.have & (DIGEST_QOP | DIGEST_CNONCE | DIGEST_NC));
-	return digest_print_info(&info, a->info, sizeof a->info);
 }
 
 /* Ks, B-TID, TMPI and the next block of SQNs, all or nothing. */
@@ -316,28 +154,25 @@ bootstrapped(struct ub_request *r, const struct bsf_challenge *c, const struct i
 	struct bsf *b = r->b;
 	struct bsf_bootstrap run = { .btid = r->btid, .impi = *impi, .type = c->av.gba_u ? BSF_GBA_U : BSF_GBA_ME };
 	struct bsf_subscriber s;
-	struct ub_answer *a = answer_new(r);
+	struct ub_answer *a = NULL;
 	enum rc rc;
 
-	a->status = 200;
 	memcpy(run.rand, c->av.rand, sizeof run.rand);
 	run.created_s = timeguard_now(b->s.guard);
 	if ((rc = bsf_store_get_subscriber(b->s.store, impi, &s)) != RC_OK)
 		goto out;
 	run.expires_s = run.created_s + bsf_policy_lifetime(s.ks_lifetime_s, b->conf.ks_lifetime_s, b->conf.ks_lifetime_max_s);
-	if ((rc = print_200(r, &run, xres, a)) != RC_OK || (rc = keep(r, &run, ks)) != RC_OK)
+	if ((rc = bsf_ub_make_200(r, &run, xres, &a)) != RC_OK || (rc = keep(r, &run, ks)) != RC_OK)
 		goto out;
 	log_info("ub: %s username=%s impi=%s btid=%s: bootstrapped, %lld s", r->source, r->who, impi->s, r->btid.s,
 	    (long long)(run.expires_s - run.created_s));
-	trace(r, "200 BootstrappingInfo", "ok");
-	metric_add(b->count.bootstraps, 1);
 	purge_expect(b->purge, run.expires_s);
-	turn_later(b->s.turn, release, a);
+	bsf_ub_send(r, a);
 	a = NULL;
 out:
 	if (rc != RC_OK)
-		refuse(r, reason_of(rc), 0, rc_str(rc));
-	free(a);
+		bsf_ub_refuse(r, reason_of(rc), 0, rc_str(rc));
+	bsf_ub_drop(a);
 }
 
 /* --- step 3: what is answered to an open challenge */
@@ -362,7 +197,7 @@ on_response(struct ub_request *r, struct bsf_challenge *c, const struct impi *im
 	if (rc == RC_DENIED)
 		wrong(r, c, impi, REASON_UB_RESPONSE_WRONG);
 	else if (rc != RC_OK)
-		refuse(r, reason_of(rc), 0, rc_str(rc));
+		bsf_ub_refuse(r, reason_of(rc), 0, rc_str(rc));
 	else {
 		bootstrapped(r, c, impi, xres, ks);
 		bsf_challenges_close(r->b->challenges, c);	/* one Ks per challenge, whatever becomes of the turn */
@@ -379,7 +214,7 @@ on_auts(struct ub_request *r, struct bsf_challenge *c, const struct impi *impi)
 
 	if (rc == RC_OK && c->resynced) {
 		bsf_challenges_spend(r->b->challenges, c);
-		refuse(r, REASON_UB_RESYNC_TWICE, 0, "");
+		bsf_ub_refuse(r, REASON_UB_RESYNC_TWICE, 0, "");
 		return;
 	}
 	if (rc == RC_OK)
@@ -387,7 +222,7 @@ on_auts(struct ub_request *r, struct bsf_challenge *c, const struct impi *impi)
 	if (rc == RC_DENIED)
 		wrong(r, c, impi, REASON_UB_AUTS_WRONG);
 	else if (rc != RC_OK)
-		refuse(r, reason_of(rc), 0, rc_str(rc));
+		bsf_ub_refuse(r, reason_of(rc), 0, rc_str(rc));
 	else {
 		bsf_challenges_close(r->b->challenges, c);
 		metric_add(r->b->count.resyncs, 1);
@@ -403,11 +238,11 @@ answer_ok(struct ub_request *r)
 	unsigned need = DIGEST_NC | DIGEST_CNONCE;
 
 	if (d->response[0] == '\0')
-		refuse(r, REASON_UB_SYNTAX, 0, "response is missing");
+		bsf_ub_refuse(r, REASON_UB_SYNTAX, 0, "response is missing");
 	else if ((d->have & DIGEST_QOP) == 0 ? !r->b->conf.ub.no_qop : (d->qop & r->b->conf.ub.qop) == 0)
-		refuse(r, REASON_UB_QOP, 0, "");
+		bsf_ub_refuse(r, REASON_UB_QOP, 0, "");
 	else if ((d->have & DIGEST_QOP) != 0 && (d->have & need) != need)
-		refuse(r, REASON_UB_SYNTAX, 0, "nc or cnonce is missing beside qop");
+		bsf_ub_refuse(r, REASON_UB_SYNTAX, 0, "nc or cnonce is missing beside qop");
 	else
 		return true;
 	return false;
@@ -426,7 +261,7 @@ on_answer(struct ub_request *r)
 	if (impi_parse(span_str(c->impi), &impi) != RC_OK || btid_make(c->av.rand, r->b->conf.fqdn, &r->btid) != RC_OK)
 		log_fatal("ub: an open challenge has no identity");
 	if ((r->d.have & DIGEST_OPAQUE) != 0 && strcmp(r->d.opaque, c->opaque) != 0)
-		refuse(r, REASON_UB_SYNTAX, 0, "opaque is not the one that was sent");
+		bsf_ub_refuse(r, REASON_UB_SYNTAX, 0, "opaque is not the one that was sent");
 	else if ((r->d.have & DIGEST_AUTS) != 0)
 		on_auts(r, c, &impi);
 	else
@@ -462,23 +297,23 @@ authorization_ok(struct ub_request *r)
 	enum rc rc;
 
 	if (http_header_count(q->headers, q->n_headers, "Authorization") != 1) {
-		refuse(r, REASON_UB_NO_AUTHORIZATION, 0, "");
+		bsf_ub_refuse(r, REASON_UB_NO_AUTHORIZATION, 0, "");
 		return false;
 	}
 	rc = digest_parse_authorization(span_str(http_header_get(q->headers, q->n_headers, "Authorization")), &r->d);
 	if (rc != RC_OK) {
-		refuse(r, REASON_UB_SYNTAX, 0, rc == RC_NOTFOUND ? "another scheme than Digest" : rc_str(rc));
+		bsf_ub_refuse(r, REASON_UB_SYNTAX, 0, rc == RC_NOTFOUND ? "another scheme than Digest" : rc_str(rc));
 		return false;
 	}
 	(void)log_text(span_str(r->d.username), r->who, sizeof r->who);
 	if ((r->d.have & (DIGEST_USERNAME | DIGEST_REALM | DIGEST_URI)) != (DIGEST_USERNAME | DIGEST_REALM | DIGEST_URI))
-		refuse(r, REASON_UB_SYNTAX, 0, "username, realm or uri is missing");
+		bsf_ub_refuse(r, REASON_UB_SYNTAX, 0, "username, realm or uri is missing");
 	else if (strcasecmp(r->d.realm, r->b->conf.fqdn) != 0)
-		refuse(r, REASON_UB_REALM, 0, "");
+		bsf_ub_refuse(r, REASON_UB_REALM, 0, "");
 	else if (!uri_ok(q, r->d.uri))
-		refuse(r, REASON_UB_URI, 0, "");
+		bsf_ub_refuse(r, REASON_UB_URI, 0, "");
 	else if (r->d.alg != DIGEST_ALG_AKAV1_MD5)
-		refuse(r, REASON_UB_ALGORITHM, 0, "");
+		bsf_ub_refuse(r, REASON_UB_ALGORITHM, 0, "");
 	else
 		return true;
 	return false;
@@ -490,13 +325,13 @@ request_ok(struct ub_request *r)
 	const struct http_request *q = r->x->req;
 
 	if (r->b->stopping)
-		refuse(r, REASON_STOPPING, 0, "");
+		bsf_ub_refuse(r, REASON_STOPPING, 0, "");
 	else if (strcmp(q->path, r->b->conf.ub.path) != 0)
-		refuse(r, REASON_UB_PATH, 0, "");
+		bsf_ub_refuse(r, REASON_UB_PATH, 0, "");
 	else if (strcmp(q->method, "GET") != 0)
-		refuse(r, REASON_UB_METHOD, 0, "");
+		bsf_ub_refuse(r, REASON_UB_METHOD, 0, "");
 	else if (timeguard_jumped(r->b->s.guard))
-		refuse(r, REASON_CLOCK_JUMPED, 0, "");
+		bsf_ub_refuse(r, REASON_CLOCK_JUMPED, 0, "");
 	else
 		return authorization_ok(r);
 	return false;

@@ -183,6 +183,23 @@ START_TEST(drop_takes_all_of_an_impi)
 }
 END_TEST
 
+START_TEST(what_could_not_be_sent_is_withdrawn)
+{
+	char a[64], b[64], c[64];
+
+	open_table(2, 16, 4096);
+	ck_ok(newcomer("a@x", "s", a));
+	ck_ok(newcomer("a@x", "s", b));
+	bsf_challenges_withdraw(t, b);
+	bsf_challenges_withdraw(t, b);
+	bsf_challenges_withdraw(t, "");
+	ck_assert_ptr_nonnull(bsf_challenges_find(t, a));
+	ck_assert_ptr_null(bsf_challenges_find(t, b));
+	ck_ok(newcomer("a@x", "s", c));
+	close_table();
+}
+END_TEST
+
 START_TEST(same_rand_twice)
 {
 	struct bsf_challenge c = { .impi = "a@x", .username = "a@x", .source = "s" };
@@ -253,6 +270,7 @@ main(void)
 	tcase_add_test(tc, spent_ones_count_until_their_time_is_over);
 	tcase_add_test(tc, a_right_answer_frees_its_own_and_what_it_spent);
 	tcase_add_test(tc, drop_takes_all_of_an_impi);
+	tcase_add_test(tc, what_could_not_be_sent_is_withdrawn);
 	tcase_add_test(tc, same_rand_twice);
 	tcase_add_test(tc, what_was_given_is_kept);
 	tcase_add_loop_test(tc, source_of_an_address, 0, TABLE_N(sources));

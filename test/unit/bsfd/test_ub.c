@@ -792,9 +792,11 @@ START_TEST(commit_fails_at_a_challenge_that_needs_one)
 {
 	restart();	/* no block in memory: the next challenge reserves one */
 	fix_break_store(&f, true);
-	ck_assert_int_eq(phone_ask(&f, &p, &e), 503);
-	ck_assert(strncmp(e.body, "not-durable: ", 13) == 0);
-	ck_assert_str_eq(e.www, "");
+	for (int i = 0; i < 3; i++) {	/* what was never sent counts for no quota */
+		ck_assert_int_eq(phone_ask(&f, &p, &e), 503);
+		ck_assert(strncmp(e.body, "not-durable: ", 13) == 0);
+		ck_assert_str_eq(e.www, "");
+	}
 	fix_break_store(&f, false);
 	ck_assert_int_eq(phone_ask(&f, &p, &e), 401);
 	ck_assert_int_eq(phone_reply(&f, &p, &e), 200);
