@@ -75,17 +75,15 @@ mt_keys_derive(const struct mt_keys_env *e, const struct mt_app *app, const stru
 {
 	struct mt_key k = { .iccid = app->iccid, .triple = { *naf, ks->btid, *device }, .created = now_s, .expires = ks->expires };
 	struct mt_keys_made made = { .naf_derived = false };
-	enum rc rc, end;
+	enum rc rc;
 
 	if ((rc = store_begin(e->store)) != RC_OK)
 		return rc;
-	rc = derive(e, app, ks, &k, from, now_s, &made);
-	end = store_end(e->store, rc == RC_OK);
+	rc = mt_store_end(e->store, derive(e, app, ks, &k, from, now_s, &made));
 	mt_key_clear(&k);
-	if (rc != RC_OK || end != RC_OK)
-		return rc != RC_OK ? rc : end;
-	*out = made;
-	return RC_OK;
+	if (rc == RC_OK)
+		*out = made;
+	return rc;
 }
 
 enum rc

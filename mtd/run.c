@@ -93,15 +93,14 @@ static enum rc
 move_buckets(struct mt_run *r, const struct mt_payer *who, bool take, int64_t *retry_after_s)
 {
 	char device[DEVICE_BUCKET_MAX];
-	enum rc rc, end;
+	enum rc rc;
 
 	(void)snprintf(device, sizeof device, "device/%s/%s", who->link, who->device_id.s);
 	if ((rc = store_begin(r->env.s->store)) != RC_OK)
 		return rc;
 	if ((rc = move_bucket(r, device, r->env.conf->runs_per_hour_device, take, retry_after_s)) == RC_OK)
 		rc = move_bucket(r, MT_BUCKET, r->env.conf->runs_per_hour, take, retry_after_s);
-	end = store_end(r->env.s->store, rc == RC_OK);
-	return rc != RC_OK ? rc : end;
+	return mt_store_end(r->env.s->store, rc);
 }
 
 enum rc
@@ -145,7 +144,7 @@ static enum rc
 store_result(struct mt_run *r, const struct mt_ub_result *u)
 {
 	struct store *st = r->env.s->store;
-	enum rc rc, end;
+	enum rc rc;
 
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
@@ -153,8 +152,7 @@ store_result(struct mt_run *r, const struct mt_ub_result *u)
 	/* TS 33.220 4.5.2: the new TMPI replaces the old one; without a new one only a refused one goes */
 	if (rc == RC_OK && (u->tmpi[0] != '\0' || u->tmpi_refused))
 		rc = mt_store_put_tmpi(st, &r->app, &u->ks.impi, u->tmpi);
-	end = store_end(st, rc == RC_OK);
-	return rc != RC_OK ? rc : end;
+	return mt_store_end(st, rc);
 }
 
 static bool
@@ -169,13 +167,12 @@ static enum rc
 drop_tmpi(struct mt_run *r, const struct mt_ub_result *u)
 {
 	struct store *st = r->env.s->store;
-	enum rc rc, end;
+	enum rc rc;
 
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
 	rc = mt_store_put_tmpi(st, &r->app, &u->ks.impi, "");
-	end = store_end(st, rc == RC_OK);
-	return rc != RC_OK ? rc : end;
+	return mt_store_end(st, rc);
 }
 
 static void

@@ -70,6 +70,14 @@ mt_store_open(const char *path, const struct secret *key, struct store **out)
 	return store_open(path, &mt_store_schema, key, out);
 }
 
+enum rc
+mt_store_end(struct store *st, enum rc rc)
+{
+	enum rc end = store_end(st, rc == RC_OK);
+
+	return rc != RC_OK ? rc : end;
+}
+
 /* A row's text as what it should be; another is a damaged row. */
 #define ROW_OK(call, what) ((call) == RC_OK ? RC_OK : row_damaged(what))
 
@@ -119,7 +127,7 @@ forget_others(struct store *st, const char *iccid)
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all && rc == RC_OK; i++)
-		rc = mt_sql_run(st, all[i], NULL, "t", iccid);
+		rc = sql_run(st, all[i], NULL, "t", iccid);
 	return rc;
 }
 
@@ -139,7 +147,7 @@ mt_store_card(struct store *st, const struct iccid *iccid, bool *changed)
 		return rc;
 	if ((rc = forget_others(st, iccid->s)) == RC_OK)
 		rc = store_meta_put_text(st, META_ICC_ID, iccid->s);
-	if ((rc = mt_sql_end(st, rc)) == RC_OK)
+	if ((rc = mt_store_end(st, rc)) == RC_OK)
 		*changed = true;
 	return rc;
 }
@@ -166,7 +174,7 @@ mt_store_put_ks(struct store *st, const struct mt_app *app, const struct mt_ks *
 			return rc;
 		s = span_of(sealed, sizeof sealed);
 	}
-	return mt_sql_run(st, MT_SQL_PUT_KS, NULL, "tttbtbii", app->iccid.s, app->aid, ks->btid.s,
+	return sql_run(st, MT_SQL_PUT_KS, NULL, "tttbtbii", app->iccid.s, app->aid, ks->btid.s,
 	    span_of(ks->rand, sizeof ks->rand), ks->impi.s, s, ks->created, ks->expires);
 }
 
@@ -174,10 +182,10 @@ static enum rc
 read_ks(struct store *st, const struct mt_app *app, sqlite3_stmt *q, struct mt_ks *out)
 {
 	const char *const pk[] = { app->iccid.s, app->aid, out->btid.s };
-	struct span rand = mt_sql_col(q, 1), sealed = mt_sql_col(q, 3);
+	struct span rand = sql_col(q, 1), sealed = sql_col(q, 3);
 
-	if (btid_parse(mt_sql_col(q, 0), &out->btid) != RC_OK || rand.n != sizeof out->rand ||
-	    impi_parse(mt_sql_col(q, 2), &out->impi) != RC_OK)
+	if (btid_parse(sql_col(q, 0), &out->btid) != RC_OK || rand.n != sizeof out->rand ||
+	    impi_parse(sql_col(q, 2), &out->impi) != RC_OK)
 		return row_damaged("Ks");
 	memcpy(out->rand, rand.p, rand.n);
 	out->created = sqlite3_column_int64(q, 4);
@@ -194,15 +202,15 @@ mt_store_get_ks(struct store *st, const struct mt_app *app, int64_t now_s, int64
 	sqlite3_stmt *q;
 	enum rc rc;
 
-	if ((rc = mt_sql_bind(st, MT_SQL_GET_KS, &q, "tt", app->iccid.s, app->aid)) != RC_OK)
+	if ((rc = sql_bind(st, MT_SQL_GET_KS, &q, "tt", app->iccid.s, app->aid)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_step(q)) != RC_OK)
+	if ((rc = sql_step(q)) != RC_OK)
 		return rc;
 	if (sqlite3_column_int64(q, 5) - min_left_s <= now_s)
 		rc = RC_EXPIRED;
 	else
 		rc = read_ks(st, app, q, &ks);
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	if (rc != RC_OK) {
 		mt_ks_clear(&ks);
 		return rc;
@@ -219,9 +227,9 @@ mt_store_drop_ks(struct store *st, const struct mt_app *app, const struct btid *
 
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_run(st, MT_SQL_DROP_KS, &n, "ttt", app->iccid.s, app->aid, btid->s)) == RC_OK)
-		rc = mt_sql_run(st, MT_SQL_DROP_KS_NAF, NULL, "ttt", app->iccid.s, app->aid, btid->s);
-	if ((rc = mt_sql_end(st, rc)) == RC_OK)
+	if ((rc = sql_run(st, MT_SQL_DROP_KS, &n, "ttt", app->iccid.s, app->aid, btid->s)) == RC_OK)
+		rc = sql_run(st, MT_SQL_DROP_KS_NAF, NULL, "ttt", app->iccid.s, app->aid, btid->s);
+	if ((rc = mt_store_end(st, rc)) == RC_OK)
 		*dropped = n > 0;
 	return rc;
 }
@@ -230,8 +238,8 @@ enum rc
 mt_store_put_tmpi(struct store *st, const struct mt_app *app, const struct impi *impi, const char *tmpi)
 {
 	if (tmpi[0] == '\0')
-		return mt_sql_run(st, MT_SQL_DROP_TMPI, NULL, "tt", app->iccid.s, app->aid);
-	return mt_sql_run(st, MT_SQL_PUT_TMPI, NULL, "tttt", app->iccid.s, app->aid, impi->s, tmpi);
+		return sql_run(st, MT_SQL_DROP_TMPI, NULL, "tt", app->iccid.s, app->aid);
+	return sql_run(st, MT_SQL_PUT_TMPI, NULL, "tttt", app->iccid.s, app->aid, impi->s, tmpi);
 }
 
 enum rc
@@ -240,17 +248,17 @@ mt_store_get_tmpi(struct store *st, const struct mt_app *app, const struct impi 
 	sqlite3_stmt *q;
 	enum rc rc;
 
-	if ((rc = mt_sql_bind(st, MT_SQL_GET_TMPI, &q, "ttt", app->iccid.s, app->aid, impi->s)) != RC_OK)
+	if ((rc = sql_bind(st, MT_SQL_GET_TMPI, &q, "ttt", app->iccid.s, app->aid, impi->s)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_step(q)) == RC_NOTFOUND) {
+	if ((rc = sql_step(q)) == RC_NOTFOUND) {
 		out[0] = '\0';
 		return RC_OK;
 	}
 	if (rc != RC_OK)
 		return rc;
-	if (!tmpi_is(mt_sql_col(q, 0)) || !span_to_str(mt_sql_col(q, 0), out, TMPI_LEN + 1))
+	if (!tmpi_is(sql_col(q, 0)) || !span_to_str(sql_col(q, 0), out, TMPI_LEN + 1))
 		rc = row_damaged("TMPI");
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return rc;
 }
 
@@ -268,7 +276,7 @@ mt_store_put_ks_naf(struct store *st, const struct mt_app *app, const struct bti
 	naf_id_print(naf, naf_text);
 	if ((rc = mt_sql_seal(st, "ks_naf", "ks_naf", pk, 4, ks_naf, sealed)) != RC_OK)
 		return rc;
-	return mt_sql_run(st, MT_SQL_PUT_KS_NAF, NULL, "ttttbi", app->iccid.s, app->aid, btid->s, naf_text,
+	return sql_run(st, MT_SQL_PUT_KS_NAF, NULL, "ttttbi", app->iccid.s, app->aid, btid->s, naf_text,
 	    span_of(sealed, sizeof sealed), expires);
 }
 
@@ -282,15 +290,15 @@ mt_store_get_ks_naf(struct store *st, const struct mt_app *app, const struct bti
 	enum rc rc;
 
 	naf_id_print(naf, naf_text);
-	if ((rc = mt_sql_bind(st, MT_SQL_GET_KS_NAF, &q, "tttt", app->iccid.s, app->aid, btid->s, naf_text)) != RC_OK)
+	if ((rc = sql_bind(st, MT_SQL_GET_KS_NAF, &q, "tttt", app->iccid.s, app->aid, btid->s, naf_text)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_step(q)) != RC_OK)
+	if ((rc = sql_step(q)) != RC_OK)
 		return rc;
 	if (sqlite3_column_int64(q, 1) <= now_s)
 		rc = RC_EXPIRED;
 	else
-		rc = mt_sql_unseal(st, "ks_naf", "ks_naf", pk, 4, mt_sql_col(q, 0), out);
-	(void)sqlite3_reset(q);
+		rc = mt_sql_unseal(st, "ks_naf", "ks_naf", pk, 4, sql_col(q, 0), out);
+	sql_done(q);
 	return rc;
 }
 
@@ -302,20 +310,20 @@ mt_store_get_bucket(struct store *st, const char *name, struct mt_bucket *out)
 	sqlite3_stmt *q;
 	enum rc rc;
 
-	if ((rc = mt_sql_bind(st, MT_SQL_GET_BUCKET, &q, "t", name)) != RC_OK)
+	if ((rc = sql_bind(st, MT_SQL_GET_BUCKET, &q, "t", name)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_step(q)) != RC_OK)
+	if ((rc = sql_step(q)) != RC_OK)
 		return rc;
 	out->level = sqlite3_column_int64(q, 0);
 	out->at_ms = sqlite3_column_int64(q, 1);
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return RC_OK;
 }
 
 enum rc
 mt_store_put_bucket(struct store *st, const char *name, const struct mt_bucket *b)
 {
-	return mt_sql_run(st, MT_SQL_PUT_BUCKET, NULL, "tii", name, b->level, b->at_ms);
+	return sql_run(st, MT_SQL_PUT_BUCKET, NULL, "tii", name, b->level, b->at_ms);
 }
 
 /* --- expiry (T1) */
@@ -328,7 +336,7 @@ mt_store_expire(void *arg, int64_t now_s, unsigned max, unsigned *n)
 
 	for (size_t i = 0; i < sizeof all / sizeof *all && done < max; i++) {
 		int changes = 0;
-		enum rc rc = mt_sql_run(arg, all[i], &changes, "ii", now_s, (int64_t)(max - done));
+		enum rc rc = sql_run(arg, all[i], &changes, "ii", now_s, (int64_t)(max - done));
 
 		if (rc != RC_OK)
 			return rc;
@@ -344,10 +352,10 @@ mt_store_next_expiry(void *arg)
 	sqlite3_stmt *q;
 	int64_t t = INT64_MAX;
 
-	if (mt_sql_bind(arg, MT_SQL_NEXT, &q, "") != RC_OK || mt_sql_step(q) != RC_OK)
+	if (sql_bind(arg, MT_SQL_NEXT, &q, "") != RC_OK || sql_step(q) != RC_OK)
 		return t;
 	if (sqlite3_column_type(q, 0) != SQLITE_NULL)
 		t = sqlite3_column_int64(q, 0);
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	return t;
 }

@@ -36,6 +36,9 @@ struct mt_app {
 	char aid[MT_AID_TEXT_MAX + 1];
 };
 
+/* After store_begin() and writes that came to rc: they stand or fall together. rc, or what store_end() says. */
+enum rc mt_store_end(struct store *st, enum rc rc) MUST_USE;
+
 /* MT_ID, made at first use. */
 enum rc mt_store_mt_id(struct store *st, const struct rnd *rnd, struct mt_id *out) MUST_USE;
 

@@ -34,9 +34,9 @@ key_exists(struct store *st, const struct key_name *n, enum rc *rc)
 {
 	sqlite3_stmt *q;
 
-	if ((*rc = mt_sql_bind(st, MT_SQL_GET_KEY, &q, "tttt", n->part[0], n->part[1], n->part[2], n->part[3])) == RC_OK)
-		*rc = mt_sql_step(q);
-	(void)sqlite3_reset(q);
+	if ((*rc = sql_bind(st, MT_SQL_GET_KEY, &q, "tttt", n->part[0], n->part[1], n->part[2], n->part[3])) == RC_OK)
+		*rc = sql_step(q);
+	sql_done(q);
 	return *rc == RC_OK;
 }
 
@@ -55,9 +55,9 @@ insert_key(struct store *st, const struct mt_key *k, const struct mt_origin *fro
 	if ((rc = mt_sql_seal(st, "key", "ks_local_mt", n.part, 4, k->ks_local_mt, key)) != RC_OK ||
 	    (rc = mt_sql_seal(st, "key", "ks_naf", n.part, 4, k->ks_naf, naf)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_run(st, MT_SQL_DROP_WAITING, NULL, "tt", n.part[0], n.part[1])) != RC_OK)
+	if ((rc = sql_run(st, MT_SQL_DROP_WAITING, NULL, "tt", n.part[0], n.part[1])) != RC_OK)
 		return rc;
-	return mt_sql_run(st, MT_SQL_PUT_KEY, NULL, "ttttbbtiitt", n.part[0], n.part[1], n.part[2], n.part[3],
+	return sql_run(st, MT_SQL_PUT_KEY, NULL, "ttttbbtiitt", n.part[0], n.part[1], n.part[2], n.part[3],
 	    span_of(key, sizeof key), span_of(naf, sizeof naf), k->challenge, k->created, k->expires, from->link, from->conn);
 }
 
@@ -68,7 +68,7 @@ mt_store_put_key(struct store *st, const struct mt_key *k, const struct mt_origi
 
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
-	return mt_sql_end(st, insert_key(st, k, from));
+	return mt_store_end(st, insert_key(st, k, from));
 }
 
 /* A row of GET_KEY or EACH_KEY. */
@@ -77,11 +77,11 @@ read_key(struct store *st, sqlite3_stmt *q, struct mt_key *out)
 {
 	struct key_name n;
 
-	if (iccid_parse(mt_sql_col(q, 0), &out->iccid) != RC_OK ||
-	    device_id_parse(mt_sql_col(q, 1), &out->triple.device_id) != RC_OK ||
-	    btid_parse(mt_sql_col(q, 2), &out->triple.btid) != RC_OK ||
-	    naf_id_parse(mt_sql_col(q, 3), &out->triple.naf_id) != RC_OK ||
-	    !span_to_str(mt_sql_col(q, 5), out->challenge, sizeof out->challenge)) {
+	if (iccid_parse(sql_col(q, 0), &out->iccid) != RC_OK ||
+	    device_id_parse(sql_col(q, 1), &out->triple.device_id) != RC_OK ||
+	    btid_parse(sql_col(q, 2), &out->triple.btid) != RC_OK ||
+	    naf_id_parse(sql_col(q, 3), &out->triple.naf_id) != RC_OK ||
+	    !sql_col_str(q, 5, out->challenge, sizeof out->challenge)) {
 		log_error("store: a stored key's row does not read as one");
 		return RC_IO;
 	}
@@ -89,7 +89,7 @@ read_key(struct store *st, sqlite3_stmt *q, struct mt_key *out)
 	out->expires = sqlite3_column_int64(q, 7);
 	out->state = sqlite3_column_int64(q, 8) == MT_KEY_CONFIRMED ? MT_KEY_CONFIRMED : MT_KEY_DERIVED;
 	name_key(&out->iccid, &out->triple, &n);
-	return mt_sql_unseal(st, "key", "ks_local_mt", n.part, 4, mt_sql_col(q, 4), &out->ks_local_mt);
+	return mt_sql_unseal(st, "key", "ks_local_mt", n.part, 4, sql_col(q, 4), &out->ks_local_mt);
 }
 
 enum rc
@@ -101,15 +101,15 @@ mt_store_get_key(struct store *st, const struct iccid *iccid, const struct tripl
 	enum rc rc;
 
 	name_key(iccid, t, &n);
-	if ((rc = mt_sql_bind(st, MT_SQL_GET_KEY, &q, "tttt", n.part[0], n.part[1], n.part[2], n.part[3])) != RC_OK)
+	if ((rc = sql_bind(st, MT_SQL_GET_KEY, &q, "tttt", n.part[0], n.part[1], n.part[2], n.part[3])) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_step(q)) != RC_OK)
+	if ((rc = sql_step(q)) != RC_OK)
 		return rc;
 	if (sqlite3_column_int64(q, 7) <= now_s)
 		rc = RC_EXPIRED;
 	else
 		rc = read_key(st, q, &k);
-	(void)sqlite3_reset(q);
+	sql_done(q);
 	if (rc != RC_OK) {
 		mt_key_clear(&k);
 		return rc;
@@ -124,7 +124,7 @@ mt_store_touch_key(struct store *st, const struct mt_key *k, const struct mt_ori
 	struct key_name n;
 
 	name_key(&k->iccid, &k->triple, &n);
-	return mt_sql_run(st, MT_SQL_TOUCH_KEY, NULL, "tttttt", n.part[0], n.part[1], n.part[2], n.part[3], from->link, from->conn);
+	return sql_run(st, MT_SQL_TOUCH_KEY, NULL, "tttttt", n.part[0], n.part[1], n.part[2], n.part[3], from->link, from->conn);
 }
 
 static enum rc
@@ -133,11 +133,11 @@ confirm_key(struct store *st, const struct key_name *n)
 	int changes = 0;
 	enum rc rc;
 
-	if ((rc = mt_sql_run(st, MT_SQL_CONFIRM_KEY, &changes, "tttt", n->part[0], n->part[1], n->part[2], n->part[3])) != RC_OK)
+	if ((rc = sql_run(st, MT_SQL_CONFIRM_KEY, &changes, "tttt", n->part[0], n->part[1], n->part[2], n->part[3])) != RC_OK)
 		return rc;
 	if (changes == 0)
 		return RC_NOTFOUND;
-	return mt_sql_run(st, MT_SQL_DROP_OLDER, NULL, "tttt", n->part[0], n->part[1], n->part[2], n->part[3]);
+	return sql_run(st, MT_SQL_DROP_OLDER, NULL, "tttt", n->part[0], n->part[1], n->part[2], n->part[3]);
 }
 
 enum rc
@@ -149,7 +149,7 @@ mt_store_confirm_key(struct store *st, const struct iccid *iccid, const struct t
 	name_key(iccid, t, &n);
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
-	return mt_sql_end(st, confirm_key(st, &n));
+	return mt_store_end(st, confirm_key(st, &n));
 }
 
 enum rc
@@ -159,16 +159,16 @@ mt_store_each_key(struct store *st, const struct iccid *iccid, int64_t now_s, vo
 	sqlite3_stmt *q;
 	enum rc rc;
 
-	if ((rc = mt_sql_bind(st, MT_SQL_EACH_KEY, &q, "ti", iccid->s, now_s)) != RC_OK)
+	if ((rc = sql_bind(st, MT_SQL_EACH_KEY, &q, "ti", iccid->s, now_s)) != RC_OK)
 		return rc;
-	while ((rc = mt_sql_step(q)) == RC_OK) {
+	while ((rc = sql_step(q)) == RC_OK) {
 		struct mt_key k = { .ks_local_mt = NULL };
 
 		if ((rc = read_key(st, q, &k)) == RC_OK)
 			fn(arg, &k);
 		mt_key_clear(&k);
 		if (rc != RC_OK) {
-			(void)sqlite3_reset(q);
+			sql_done(q);
 			return rc;
 		}
 	}
@@ -180,7 +180,7 @@ mt_store_each_key(struct store *st, const struct iccid *iccid, int64_t now_s, vo
 enum rc
 mt_store_trim_conn(struct store *st, const struct mt_origin *from, unsigned max)
 {
-	return mt_sql_run(st, MT_SQL_TRIM_CONN, NULL, "tti", from->link, from->conn, (int64_t)max);
+	return sql_run(st, MT_SQL_TRIM_CONN, NULL, "tti", from->link, from->conn, (int64_t)max);
 }
 
 enum rc
@@ -192,9 +192,9 @@ mt_store_end_conn(struct store *st, const struct mt_origin *from, unsigned max)
 	ended.conn[0] = '\0';
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_run(st, MT_SQL_END_CONN, NULL, "tt", from->link, from->conn)) == RC_OK)
+	if ((rc = sql_run(st, MT_SQL_END_CONN, NULL, "tt", from->link, from->conn)) == RC_OK)
 		rc = mt_store_trim_conn(st, &ended, max);
-	return mt_sql_end(st, rc);
+	return mt_store_end(st, rc);
 }
 
 enum rc
@@ -204,7 +204,7 @@ mt_store_end_all_conns(struct store *st, unsigned max)
 
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
-	if ((rc = mt_sql_run(st, MT_SQL_END_CONNS, NULL, "")) == RC_OK)
-		rc = mt_sql_run(st, MT_SQL_TRIM_LINKS, NULL, "i", (int64_t)max);
-	return mt_sql_end(st, rc);
+	if ((rc = sql_run(st, MT_SQL_END_CONNS, NULL, "")) == RC_OK)
+		rc = sql_run(st, MT_SQL_TRIM_LINKS, NULL, "i", (int64_t)max);
+	return mt_store_end(st, rc);
 }

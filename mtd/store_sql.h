@@ -1,12 +1,10 @@
-/* store_sql: what store.c and store_key.c share: the statements' numbers, and binding. Nobody else includes it. */
+/* store_sql: what store.c and store_key.c share: the statements, and sealing by what names a row. Nobody else includes it. */
 #ifndef MTD_STORE_SQL_H
 #define MTD_STORE_SQL_H
 
-#include <sqlite3.h>
-#include <stdbool.h>
-
 #include "common/rc.h"
 #include "common/span.h"
+#include "common/sql.h"
 #include "common/store.h"
 
 #define MT_SQL(X) \
@@ -60,21 +58,6 @@ enum mt_sql {
 	MT_SQL_COUNT
 };
 
-/*
- * Statement i with its parameters: 't' const char *, 'i' int64_t, 'b' span (empty = NULL).
- * RC_IO: binding failed, said in the log.
- */
-enum rc mt_sql_bind(struct store *st, enum mt_sql i, sqlite3_stmt **out, const char *types, ...) MUST_USE;
-/* The next row: RC_OK, RC_NOTFOUND (no more), RC_IO (said). Resets at anything but RC_OK. */
-enum rc mt_sql_step(sqlite3_stmt *q) MUST_USE;
-/* A statement without rows, bound and run; *changes (may be NULL) = rows touched. */
-enum rc mt_sql_run(struct store *st, enum mt_sql i, int *changes, const char *types, ...) MUST_USE;
-/* After store_begin() and several statements that came to rc: they stand or fall together. */
-enum rc mt_sql_end(struct store *st, enum rc rc) MUST_USE;
-/* A column as borrowed octets, until the next step. */
-struct span mt_sql_col(sqlite3_stmt *q, int col);
-/* Octets that name a row: the parts, a NUL after each. RC_RANGE. */
-enum rc mt_sql_pk(uint8_t *out, size_t cap, size_t *n, const char *const *parts, size_t n_parts) MUST_USE;
 /* Seal under a row's parts into out[SEALED_LEN(KS_LEN)]; and back. */
 #define MT_SEALED SEALED_LEN(KS_LEN)
 enum rc mt_sql_seal(struct store *st, const char *table, const char *column, const char *const *parts, size_t n_parts,

@@ -1,4 +1,4 @@
-/* gba: the procedure through the whole MT, by what devices see and what it costs. */
+/* gba: the procedure through the whole MT, by what devices see and what it costs. RULES K1 K6 K7 K8 K11 U10 T1 T2 */
 #include <unistd.h>
 
 #include "test/unit/mtd/rig.h"

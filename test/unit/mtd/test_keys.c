@@ -1,4 +1,4 @@
-/* keys: Ks → Ks_(ext)_NAF → Ks_local_MT in the store, against the vector of ts33259.md 6.4; proofs. */
+/* keys: Ks → Ks_(ext)_NAF → Ks_local_MT in the store, against the vector of ts33259.md 6.4; proofs. RULES K3 K4 K6 */
 #include "test/unit/unit.h"
 
 #include "common/hex.h"

@@ -1,4 +1,4 @@
-/* local: the local interface as devices see it: messages, proofs, bounds, secrecy, and what a crash leaves. */
+/* local: the local interface as devices see it: messages, proofs, bounds, secrecy, and what a crash leaves. RULES K2 K3 K4 K5 K10 K11 U9 S1 */
 #include <sqlite3.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-/* mt_ctl: what the control socket shows and asks of the MT. */
+/* mt_ctl: what the control socket shows and asks of the MT. RULES K8 U10 */
 #include "test/unit/mtd/rig.h"
 
 #include "common/ctl.h"

@@ -1,4 +1,4 @@
-/* policy: who is admitted, how a derive is served (K8), who pays. */
+/* policy: who is admitted, how a derive is served, who pays. RULES K1 K8 K11 */
 #include "test/unit/unit.h"
 
 #include "mtd/policy.h"

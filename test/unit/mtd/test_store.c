@@ -1,4 +1,4 @@
-/* store: what the MT keeps, and when it goes. */
+/* store: what the MT keeps, and when it goes. RULES K2 K4 K5 K6 K7 K8 T1 */
 #include "test/unit/unit.h"
 
 #include <sqlite3.h>
