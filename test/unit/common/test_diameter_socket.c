@@ -112,7 +112,7 @@ sock_connect(void)
 	const char *address = dia_node_address(bsf.node, 0);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	sin.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+	sin.sin_port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
 	ck_assert(fd >= 0 && connect(fd, (struct sockaddr *)&sin, sizeof sin) == 0);
 	ck_assert(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
 	turns();
@@ -236,7 +236,7 @@ START_TEST(cer_names_the_address_it_comes_from)
 	dia_node_free(bsf.node);
 	naf.node = NULL;
 	listen_at("tcp:127.0.0.2:0");
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(strrchr(dia_node_address(bsf.node, 0), ':') + 1)) };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(strrchr(dia_node_address(bsf.node, 0), ':') + 1, NULL, 10)) };
 	struct dia_buf b = DIA_BUF_INIT;
 	struct dia_avp a;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
