@@ -4,6 +4,7 @@
 #   make check            unit tests                            (SAN=1, TSAN=1, COV=1, CC=clang: own build folders)
 #   make scenario         bats scenarios, end to end
 #   make fuzz             libFuzzer targets (clang), FUZZ_S seconds each (default 10)
+#   make conform          foreign implementations as judges and peers
 #   make lint bench install clean
 #
 # CFLAGS, LDFLAGS, CC, DESTDIR, PREFIX, SBINDIR, BINDIR, MANDIR, SYSCONFDIR, UNITDIR are the user's. WERROR=1 as in CI.
@@ -76,7 +77,14 @@ $(B)/test/unit/%: $(B)/test/unit/%.o $(ALL_A)
 CONFORM  := $(patsubst %.c,$(B)/%,$(wildcard test/conform/test_*.c))
 $(B)/test/conform/test_%: $(B)/test/conform/test_%.o $(ALL_A)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $< -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS) $(shell pkg-config --libs check)
-conform-bins: $(CONFORM)
+# and peers of ours on freeDiameter's libfdcore: a NAF, a BSF
+FD_BIN   := $(B)/conform/fd_naf $(B)/conform/fd_bsf
+$(B)/conform/%: $(B)/test/conform/%.o $(B)/test/conform/fd_common.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ -lfdcore -lfdproto -lpthread
+conform-bins: $(CONFORM) $(FD_BIN)
+conform: all conform-bins
+	test/conform/run
 unit: $(UNIT)
 check: $(UNIT)
 	test/run-unit $(UNIT)
@@ -121,6 +129,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all unit conform-bins check scenario fuzz fuzz-bins lint bench install clean
+.PHONY: all unit conform conform-bins check scenario fuzz fuzz-bins lint bench install clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
