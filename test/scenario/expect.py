@@ -3,6 +3,7 @@
 
   expect.py kcv     SUBSCRIBER BTID NAF_ID DEVICE_ID            the key check value of Ks_local_MT
   expect.py key     SUBSCRIBER BTID NAF_ID DEVICE_ID            Ks_local_MT in hex (tests of foreign clients)
+  expect.py naf-key SUBSCRIBER BTID NAF_ID                      Ks_NAF in hex (what Zn must bring)
   expect.py kcv-of  BASE64                                      the key check value of a key that was delivered
   expect.py search  SUBSCRIBER TRIPLES FILE...                  TRIPLES: lines "BTID NAF_ID DEVICE_ID"; looks for every secret
                                                                 of these runs in the files, raw, hex and base64; exits 1 when
@@ -77,6 +78,8 @@ def main(argv):
     elif len(argv) == 6 and argv[1] in ("kcv", "key"):
         local = secrets(json.load(open(argv[2])), *argv[3:])["Ks_local_MT"]
         print(kcv(local) if argv[1] == "kcv" else local.hex())
+    elif len(argv) == 5 and argv[1] == "naf-key":
+        print(secrets(json.load(open(argv[2])), argv[3], argv[4], "")["Ks_NAF"].hex())
     elif len(argv) > 4 and argv[1] == "search":
         return search(json.load(open(argv[2])), argv[3], argv[4:])
     else:
