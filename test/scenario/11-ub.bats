@@ -119,6 +119,7 @@ ks_naf() {
 	ub --card-seq 600000000
 	statuses_are '[401,401,200]'
 	# the MT's own card, far behind now, asks for an AUTS too and gets its key
+	ksctl nafkcd wait peer --timeout 40	# the clock moved two hours: its watchdog took bsfd for deaf
 	establish --new
 	three_agree
 }
@@ -235,6 +236,7 @@ ks_naf() {
 	statuses_are '[401,200]'
 	# the MT comes from the same address here: its time comes when that challenge has ended
 	lab clock +61
+	ksctl nafkcd wait peer --timeout 40
 	establish --new
 	three_agree
 }
