@@ -1,0 +1,322 @@
+/* store: keys, devices and audit rows; T1, sealing, and what happens to an answer when the disk does not keep up. */
+#include "test/unit/nafkcd/world.h"
+#include "test/unit/tmpdir.h"
+
+#include <sqlite3.h>
+
+static struct world w;
+static struct said s;
+
+static void
+open_world(void)
+{
+	tmpdir_make();
+	world_new(&w, tmpdir_file("nafkcd.db"));
+}
+
+static void
+close_world(void)
+{
+	world_free(&w);
+	tmpdir_remove();
+}
+
+static struct nafkc_key
+key_of(const char *btid, const char *device, int64_t expires)
+{
+	struct nafkc_key k = { .triple.naf_id = w.naf_ids[0], .issued_s = NOW, .expires_s = expires, .bound = true };
+
+	strcpy(k.triple.btid.s, btid);
+	strcpy(k.triple.device_id.s, device);
+	strcpy(k.kcv, "0123456789ab");
+	memcpy(k.spki, key_a, 32);
+	return k;
+}
+
+static struct secret *
+secret_of(uint8_t fill)
+{
+	uint8_t octets[KS_LEN];
+	struct secret *out;
+
+	memset(octets, fill, sizeof octets);
+	ck_ok(secret_from(span_of(octets, sizeof octets), &out));
+	return out;
+}
+
+static void
+put(const struct nafkc_key *k, uint8_t fill)
+{
+	struct secret *ks = secret_of(fill);
+
+	ck_ok(store_begin(w.store));
+	ck_ok(nafkc_store_put_key(w.store, k, ks));
+	ck_ok(store_end(w.store, true));
+	secret_free(ks);
+}
+
+START_TEST(a_key_reads_back_and_only_by_its_whole_triple)
+{
+	struct nafkc_key k, out, other;
+	struct secret *want, *got = NULL;
+
+	open_world();
+	k = key_of(BTID, DEVICE, NOW + 100);
+	put(&k, 0x11);
+	want = secret_of(0x11);
+	ck_ok(nafkc_store_get_key(w.store, &k.triple, NOW, &out, &got));
+	ck_assert(secret_eq(want, got) && triple_eq(&out.triple, &k.triple) && out.issued_s == NOW && out.expires_s == NOW + 100);
+	ck_assert(out.bound && memcmp(out.spki, key_a, 32) == 0);
+	ck_assert_str_eq(out.kcv, "0123456789ab");
+	secret_free(got);
+	got = NULL;
+	other = k;
+	strcpy(other.triple.device_id.s, "d2");
+	ck_rc(nafkc_store_get_key(w.store, &other.triple, NOW, &out, &got), RC_NOTFOUND);
+	other = k;
+	other.triple.naf_id.ua[4]++;
+	ck_rc(nafkc_store_get_key(w.store, &other.triple, NOW, &out, &got), RC_NOTFOUND);
+	ck_rc(nafkc_store_put_key(w.store, &k, want), RC_EXISTS);
+	ck_assert(got == NULL);
+	secret_free(want);
+	close_world();
+}
+END_TEST
+
+START_TEST(t1_no_key_from_the_moment_of_its_expiry)
+{
+	struct nafkc_key k, out;
+	struct secret *got = NULL;
+	json_t *list = json_array();
+
+	open_world();
+	k = key_of(BTID, DEVICE, NOW + 100);
+	put(&k, 0x11);
+	ck_ok(nafkc_store_get_key(w.store, &k.triple, NOW + 99, &out, &got));
+	secret_free(got);
+	got = NULL;
+	ck_rc(nafkc_store_get_key(w.store, &k.triple, NOW + 100, &out, &got), RC_EXPIRED);
+	ck_assert(got == NULL);
+	ck_ok(nafkc_store_list_keys(w.store, NOW + 100, list));
+	ck_assert_uint_eq(json_array_size(list), 0);
+	ck_ok(nafkc_store_list_keys(w.store, NOW + 99, list));
+	ck_assert_uint_eq(json_array_size(list), 1);
+	json_decref(list);
+	close_world();
+}
+END_TEST
+
+START_TEST(t1_purge_takes_keys_first_then_old_audit_rows_in_slices)
+{
+	struct nafkc_audit row = { .event = "key-given", .device_id = "d", .kcv = "", .subject = "" };
+	unsigned n;
+	int64_t keys, devices;
+
+	open_world();
+	ck_ok(store_begin(w.store));
+	for (int i = 0; i < 30; i++) {
+		char device[16];
+		struct nafkc_key k;
+		struct secret *ks = secret_of(1);
+
+		snprintf(device, sizeof device, "d%d", i);
+		k = key_of(BTID, device, NOW + i);
+		ck_ok(nafkc_store_put_key(w.store, &k, ks));
+		secret_free(ks);
+		row.at_s = NOW - 1000 + i;
+		ck_ok(nafkc_store_put_audit(w.store, &row));
+	}
+	ck_ok(store_end(w.store, true));
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 2000), NOW);
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 900), NOW - 100);
+	ck_ok(nafkc_store_purge(w.store, NOW + 20, 2000, 15, &n));
+	ck_assert_uint_eq(n, 15);
+	ck_ok(nafkc_store_purge(w.store, NOW + 20, 2000, 15, &n));
+	ck_assert_uint_eq(n, 6);
+	ck_ok(nafkc_store_count(w.store, &keys, &devices));
+	ck_assert_int_eq(keys, 9);
+	ck_ok(nafkc_store_purge(w.store, NOW + 20, 1000, 15, &n));	/* audit: at <= NOW + 20 - 1000 */
+	ck_assert_uint_eq(n, 15);
+	ck_ok(nafkc_store_purge(w.store, NOW + 20, 1000, 15, &n));
+	ck_assert_uint_eq(n, 6);
+	ck_ok(nafkc_store_purge(w.store, NOW + 1000, 0, 100, &n));
+	ck_assert_uint_eq(n, 18);
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 0), INT64_MAX);
+	close_world();
+}
+END_TEST
+
+START_TEST(devices_read_back_with_and_without_a_public_key)
+{
+	struct nafkc_device d = { .state = NAFKC_DEVICE_BLOCKED, .bound = _i == 1, .lifetime_max_s = 77 }, out;
+	int64_t n = 0;
+
+	open_world();
+	strcpy(d.id.s, DEVICE);
+	strcpy(d.subject, "CN=x");
+	memcpy(d.spki, key_a, 32);
+	ck_rc(nafkc_store_get_device(w.store, &d.id, &out), RC_NOTFOUND);
+	ck_ok(store_begin(w.store));
+	ck_ok(nafkc_store_put_device(w.store, &d));
+	ck_ok(store_end(w.store, true));
+	ck_ok(nafkc_store_get_device(w.store, &d.id, &out));
+	ck_assert(out.state == d.state && out.bound == d.bound && out.lifetime_max_s == 77 && strcmp(out.subject, "CN=x") == 0);
+	ck_ok(nafkc_store_count_devices(w.store, key_a, &n));
+	ck_assert_int_eq(n, _i);
+	close_world();
+}
+END_TEST
+
+START_TEST(a_row_moved_elsewhere_does_not_open)
+{
+	struct nafkc_key a, b, out;
+	struct secret *got = NULL;
+	sqlite3 *db;
+
+	open_world();
+	a = key_of(BTID, "d1", NOW + 100);
+	b = key_of(BTID, "d2", NOW + 100);
+	put(&a, 0x11);
+	put(&b, 0x22);
+	turn_end(w.turn);
+	ck_assert(sqlite3_open(w.store_path, &db) == SQLITE_OK);
+	ck_assert(sqlite3_exec(db, "UPDATE key SET ks_local_mt = (SELECT ks_local_mt FROM key WHERE device_id = 'd1') WHERE device_id = 'd2'",
+	    NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(db);
+	ck_ok(nafkc_store_get_key(w.store, &a.triple, NOW, &out, &got));
+	secret_free(got);
+	ck_rc(nafkc_store_get_key(w.store, &b.triple, NOW, &out, &got), RC_DENIED);
+	close_world();
+}
+END_TEST
+
+/* --- durable before answered (ARCHITECTURE 6) */
+
+static void
+answered(const struct said *a, struct uaxml_response *r)
+{
+	said_key(a, r);
+}
+
+START_TEST(what_was_answered_is_there_after_kill_9)
+{
+	struct uaxml_response before, after;
+
+	open_world();
+	w.conf.zn_cache_s = 0;
+	world_start(&w);
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	answered(&s, &before);
+	world_kill_core(&w);
+	world_open_store(&w);
+	world_start_core(&w);
+	w.bsf[0].mood = BSF_MUTE;
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	answered(&s, &after);
+	ck_assert(secret_eq(before.ks_local_mt, after.ks_local_mt) && before.lifetime == after.lifetime);
+	/* and whose it is */
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_b);
+	said_refused(&s, 403, "refused");
+	secret_free(before.ks_local_mt);
+	secret_free(after.ks_local_mt);
+	close_world();
+}
+END_TEST
+
+START_TEST(killed_before_its_answer_the_device_gets_the_same_key_later)
+{
+	struct uaxml_response r;
+	int64_t keys, devices;
+
+	open_world();
+	w.bsf[0].mood = BSF_HOLDS;
+	world_start(&w);
+	say(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	settle(&w);
+	ck_assert_uint_eq(w.bsf[0].n_held, 1);
+	world_kill_core(&w);
+	world_open_store(&w);
+	ck_ok(nafkc_store_count(w.store, &keys, &devices));
+	ck_assert(!s.over && keys == 0 && devices == 0);
+	w.bsf[0].mood = BSF_GIVES;
+	bsf_stop(&w, 0);
+	bsf_start(&w, 0);
+	world_start_core(&w);
+	pass(&w, 2000);
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	answered(&s, &r);
+	secret_free(r.ks_local_mt);
+	close_world();
+}
+END_TEST
+
+START_TEST(a_turn_that_cannot_be_kept_is_503_and_tells_no_key)
+{
+	struct uaxml_response r;
+	int64_t keys, devices;
+	sqlite3 *db;
+
+	open_world();
+	world_start(&w);
+	/* another writer holds the file: the commit fails */
+	ck_assert(sqlite3_open(w.store_path, &db) == SQLITE_OK);
+	ck_assert(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	ck_assert_msg(s.status == 503, "%d %s", s.status, s.body);
+	ck_assert(strstr(s.body, "ksLocalDevice") == NULL && s.retry_after[0] != '\0');
+	ck_assert(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(db);
+	ck_ok(nafkc_store_count(w.store, &keys, &devices));
+	ck_assert(keys == 0 && devices == 0);
+	/* it passes by itself, and nothing was remembered that was not kept: another public key may come first now */
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_b);
+	answered(&s, &r);
+	secret_free(r.ks_local_mt);
+	close_world();
+}
+END_TEST
+
+START_TEST(no_key_is_in_the_file_as_it_is)
+{
+	struct uaxml_response r;
+	FILE *f;
+	char *p;
+	long n;
+
+	open_world();
+	world_start(&w);
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	answered(&s, &r);
+	world_kill_core(&w);
+	ck_assert((f = fopen(w.store_path, "rb")) != NULL && fseek(f, 0, SEEK_END) == 0 && (n = ftell(f)) > 0);
+	rewind(f);
+	ck_assert((p = malloc((size_t)n)) != NULL && fread(p, 1, (size_t)n, f) == (size_t)n);
+	fclose(f);
+	ck_assert(memmem(p, (size_t)n, secret_span(r.ks_local_mt).p, KS_LEN) == NULL);
+	ck_assert(memmem(p, (size_t)n, w.bsf[0].key, KS_LEN) == NULL);
+	ck_assert(memmem(p, (size_t)n, DEVICE, strlen(DEVICE)) != NULL);	/* but this is the file */
+	free(p);
+	secret_free(r.ks_local_mt);
+	close_world();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *su = suite_create("nafkc_store");
+	TCase *t = tcase_create("store");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, a_key_reads_back_and_only_by_its_whole_triple);
+	tcase_add_test(t, t1_no_key_from_the_moment_of_its_expiry);
+	tcase_add_test(t, t1_purge_takes_keys_first_then_old_audit_rows_in_slices);
+	tcase_add_loop_test(t, devices_read_back_with_and_without_a_public_key, 0, 2);
+	tcase_add_test(t, a_row_moved_elsewhere_does_not_open);
+	tcase_add_test(t, what_was_answered_is_there_after_kill_9);
+	tcase_add_test(t, killed_before_its_answer_the_device_gets_the_same_key_later);
+	tcase_add_test(t, a_turn_that_cannot_be_kept_is_503_and_tells_no_key);
+	tcase_add_test(t, no_key_is_in_the_file_as_it_is);
+	suite_add_tcase(su, t);
+	return unit_run(su);
+}
