@@ -157,14 +157,21 @@ extdev_fail(struct extdev_mt *m, enum reason why, int64_t retry_after_s, bool la
 		extdev_begin(m);
 }
 
+static enum rc
+result_of_key(const struct extdev_key *k, int scenario, bool reused, struct extdev_result *out)
+{
+	*out = (struct extdev_result){ .why = REASON_NONE, .scenario = scenario, .reused = reused, .triple = k->from.triple,
+	    .mt_id = k->from.mt_id, .expires_s = k->expires_s, .run = k->from.run };
+	return secret_kcv(k->ks, out->kcv);
+}
+
 void
 extdev_succeed(struct extdev_mt *m, const struct extdev_key *k, int scenario, bool reused)
 {
 	struct extdev_procedure *p = &m->p;
-	struct extdev_result r = { .why = REASON_NONE, .scenario = scenario, .reused = reused, .triple = k->from.triple,
-	    .mt_id = k->from.mt_id, .expires_s = k->expires_s, .run = k->from.run };
+	struct extdev_result r;
 
-	if (secret_kcv(k->ks, r.kcv) != RC_OK) {
+	if (result_of_key(k, scenario, reused, &r) != RC_OK) {
 		extdev_fail(m, REASON_INTERNAL, 0, false, "no key check value");
 		return;
 	}
@@ -190,6 +197,26 @@ refuse(struct extdev *e, extdev_done_fn *done, void *arg, enum reason why, const
 	tell(e->s.turn, done, arg, &r);
 }
 
+/* K9: a valid key is there, and who asks for no more need not wait for what is under way. */
+static bool
+reuse_now(struct extdev_mt *m, const struct extdev_want *w, extdev_done_fn *done, void *arg)
+{
+	struct extdev *e = m->e;
+	struct extdev_key k = { .ks = NULL };
+	struct extdev_result r;
+	bool good;
+
+	if (w->force || w->fresh || m->p.state == EXTDEV_IDLE || m->id.s[0] == '\0' || timeguard_jumped(e->s.guard))
+		return false;
+	if (extdev_store_get_key(e->s.store, &m->id, timeguard_now(e->s.guard), &k) != RC_OK)
+		return false;
+	good = !k.owed && (w->naf == NULL || naf_id_eq(w->naf, &k.from.triple.naf_id)) && result_of_key(&k, 0, true, &r) == RC_OK;
+	extdev_key_clear(&k);
+	if (good)
+		tell(e->s.turn, done, arg, &r);
+	return good;
+}
+
 void
 extdev_establish(struct extdev *e, const struct extdev_want *w, extdev_done_fn *done, extdev_progress_fn *progress, void *arg)
 {
@@ -211,6 +238,8 @@ extdev_establish(struct extdev *e, const struct extdev_want *w, extdev_done_fn *
 		refuse(e, done, arg, REASON_EXT_NO_COMMON_NAF, naf);
 		return;
 	}
+	if (reuse_now(m, w, done, arg))
+		return;
 	if ((a = calloc(1, sizeof *a)) == NULL)
 		log_fatal("establish: out of memory");
 	a->fresh = w->fresh;
