@@ -56,7 +56,8 @@ refused(struct extdev_mt *m, enum reason why, const json_t *error)
 	} else {
 		int64_t wait = json_integer_value(json_object_get(error, "retry_after_s"));
 
-		extdev_fail(m, why, wait > 0 && wait < 86400 ? wait : 0, true, "the key is stored, complete stays owed: %s", safe);
+		extdev_fail(m, why, wait > 0 && wait < 86400 ? wait : 0, true, "%s%s",
+		    why == REASON_NOT_DURABLE ? "" : "the key is stored, complete stays owed; ", safe);
 	}
 }
 

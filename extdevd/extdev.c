@@ -8,8 +8,6 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/purge.h"
-#include "common/timeguard.h"
-#include "common/turn.h"
 #include "extdevd/core.h"
 
 void
@@ -188,15 +186,18 @@ extdev_free(struct extdev *e)
 	free(e);
 }
 
+/* An MT that is not there is no problem of ours; one that will never do is. */
 void
 extdev_health(void *extdev, json_t *problems)
 {
 	const struct extdev *e = extdev;
 
-	if (!turn_healthy(e->s.turn))
-		(void)json_array_append_new(problems, json_string("store: the last commit failed"));
-	if (timeguard_jumped(e->s.guard))
-		(void)json_array_append_new(problems, json_string("clock-jumped: no new keys until the clock returns or is accepted"));
+	for (size_t i = 0; i < e->conf.n_mts; i++) {
+		const struct reason_info *info = reason_get(e->mts[i].local.why);
+
+		if (e->mts[i].local.why != REASON_NONE && strcmp(info->local, "busy") != 0)
+			(void)json_array_append_new(problems, json_sprintf("mt %s: %s", e->mts[i].conf->name, info->what));
+	}
 }
 
 static json_t *

@@ -124,8 +124,8 @@ void extdev_establish(struct extdev *e, const struct extdev_want *w, extdev_done
  *              establish   {"force"?,"new"?,"mt"?,"naf"?}
  *                          → {"scenario","reused","btid","naf_id","device_id","kcv","expires","mt_id","run"}
  *   key list   key-list    {} → {"keys":[{"mt_id","btid","naf_id","device_id","kcv","expires","state","owed"?}]}  state: waiting confirmed
- *   key forget --all | [--btid B] [--naf N] [--mt-id M]
- *              key-forget  {"all":true} or {"btid"?,"naf_id"?,"device_id"?,"mt_id"?} → {"forgotten":n}
+ *   key forget --all | [--mt NAME] [--btid B]
+ *              key-forget  {"all":true} or {"mt"?,"btid"?,"naf_id"?,"device_id"?,"mt_id"?} → {"forgotten":n}
  *   wait key [--mt NAME]
  *              wait-key    {"mt"?,"timeout_s"?} → {"btid",…} as in key-list; REASON_LOCAL_TIMEOUT
  */

@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/purge.h"
 #include "common/timeguard.h"
-#include "common/turn.h"
 #include "extdevd/core.h"
 
 #define WAIT_DEFAULT_S 10
@@ -64,42 +62,19 @@ on_done(void *arg, const struct extdev_result *r)
 		(void)json_object_set_new(o, "run", json_string(r->run.s));
 		ctl_ok(j->c, j->q, o);
 	} else if (r->detail[0] != '\0') {
-		ctl_fail(j->c, j->q, r->why, "%s: %s", reason_get(r->why)->what, r->detail);
+		ctl_fail_later(j->c, j->q, r->why, r->retry_after_s, "%s: %s", reason_get(r->why)->what, r->detail);
 	} else {
-		ctl_fail(j->c, j->q, r->why, NULL);
+		ctl_fail_later(j->c, j->q, r->why, r->retry_after_s, NULL);
 	}
 	free(j);
 }
 
-struct word {
-	struct rpc_req *q;
-	int64_t wait_s;
-	char word[32];
-};
-
-static void
-send_word(void *arg, enum rc rc)
-{
-	struct word *w = arg;
-
-	(void)rc;		/* tells of nothing that is stored */
-	rpc_progress(w->q, w->word, w->wait_s);
-	free(w);
-}
-
-/* Stands before the answer in the same outbox, so q is valid still. */
 static void
 on_progress(void *arg, const char *word, int64_t wait_s)
 {
 	struct job *j = arg;
-	struct word *w = calloc(1, sizeof *w);
 
-	if (w == NULL)
-		return;
-	w->q = j->q;
-	w->wait_s = wait_s;
-	log_text(span_str(word), w->word, sizeof w->word);
-	turn_later(j->e->s.turn, send_word, w);
+	ctl_progress(j->c, j->q, word, wait_s);
 }
 
 static void
@@ -182,15 +157,22 @@ op_key_forget(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 {
 	struct extdev *e = core;
 	struct extdev_which w = { .mt_id = NULL };
+	const char *name;
 	bool all, good;
 	int n = 0;
 
-	good = flag(body, "all", &all) && text(body, "btid", &w.btid) && text(body, "naf_id", &w.naf_id) &&
+	good = flag(body, "all", &all) && text(body, "mt", &name) && text(body, "btid", &w.btid) && text(body, "naf_id", &w.naf_id) &&
 	    text(body, "device_id", &w.device_id) && text(body, "mt_id", &w.mt_id);
-	if (!good || all == (w.btid != NULL || w.naf_id != NULL || w.device_id != NULL || w.mt_id != NULL)) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "expected all, or one or more of btid, naf_id, device_id, mt_id");
+	if (!good || all == (name != NULL || w.btid != NULL || w.naf_id != NULL || w.device_id != NULL || w.mt_id != NULL)) {
+		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "expected all, or one or more of mt, btid, naf_id, device_id, mt_id");
 		return;
 	}
+	if (name != NULL && extdev_find_mt(e, name) == NULL) {
+		ctl_fail(c, q, REASON_EXT_MT_UNKNOWN, NULL);
+		return;
+	}
+	if (name != NULL)
+		w.mt_id = extdev_find_mt(e, name)->id.s[0] != '\0' ? extdev_find_mt(e, name)->id.s : "nobody yet";
 	if (forget(e, &w, &n) != RC_OK) {
 		ctl_fail(c, q, REASON_INTERNAL, NULL);
 		return;
@@ -303,7 +285,7 @@ op_wait_key(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 		waiter_free(w);
 		return;
 	}
-	rpc_progress(q, "waiting", (int64_t)s + 5);	/* ksctl's own timer is to outlast ours */
+	ctl_progress(c, q, "waiting", (int64_t)s + 5);	/* the asker's own timer is to outlast ours */
 	clock_timer_set(w->timer, (int64_t)(s * 1000));
 }
 
@@ -328,7 +310,7 @@ extdev_ops_free(struct extdev *e)
 const struct ctl_op extdev_ctl_ops[] = {
 	{ "establish", op_establish, "establish Ks_local_MT: force, new, mt, naf" },
 	{ "key-list", op_key_list, "the keys, by their key check values" },
-	{ "key-forget", op_key_forget, "forget keys here: all, or by btid, naf_id, device_id, mt_id" },
+	{ "key-forget", op_key_forget, "forget keys here: all, or by mt, btid, naf_id, device_id, mt_id" },
 	{ "wait-key", op_wait_key, "wait until there is a key: mt, timeout_s" },
 	{ NULL, NULL, NULL },
 };

@@ -5,6 +5,7 @@
 #ifndef TEST_UNIT_EXTDEVD_RIG_H
 #define TEST_UNIT_EXTDEVD_RIG_H
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/queue.h>
 
@@ -544,6 +545,20 @@ rig_start(void)
 	ck_ok(extdev_new(&s, &rig.conf, &rig.e));
 	ck_ok(extdev_start(rig.e));
 	rig_run();
+}
+
+static inline int
+rig_no_commit(void *arg)
+{
+	(void)arg;
+	return 1;
+}
+
+/* A full disk, and back. */
+static inline void
+rig_commits_fail(bool fail)
+{
+	(void)sqlite3_commit_hook(sqlite3_db_handle(store_stmt(rig.store, 0)), fail ? rig_no_commit : NULL, NULL);
 }
 
 /* kill -9, and the next start on the same store. */

@@ -575,6 +575,65 @@ START_TEST(stop_while_busy)
 }
 END_TEST
 
+/* --- durable before told: the turn's commit fails */
+
+START_TEST(no_key_request_of_a_derivation_that_was_not_kept)
+{
+	rig_ask(&d, false, false);
+	rig_info(NULL);
+	rig_got("derive");
+	rig_commits_fail(true);
+	rig_derive(NULL, B1);
+	rig_has_failed(&d, REASON_NOT_DURABLE);
+	ck_assert_int_eq(rig.n_requests, 0);
+	rig_commits_fail(false);
+	rig_ask(&d, false, false);
+	rig_info(B1);
+	rig_derive(B1, B1);
+	rig_naf_key(7, 3600);
+	rig_complete(B1, 7);
+	rig_is_done(&d, 2, B1);
+}
+END_TEST
+
+START_TEST(no_complete_of_a_key_that_was_not_kept)
+{
+	rig_ask(&d, false, false);
+	rig_info(NULL);
+	rig_derive(NULL, B1);
+	rig_flight();
+	rig_commits_fail(true);
+	rig_naf_key(7, 3600);
+	rig_has_failed(&d, REASON_NOT_DURABLE);
+	rig_got_nothing();
+	rig_commits_fail(false);
+	ck_assert_int_eq(rig_keys().all, 0);
+	ck_assert(rig_pending());		/* and is asked for again, alone */
+	rig_advance(30000);
+	rig_naf_key(7, 3600);
+	rig_complete(B1, 7);
+	ck_assert_int_eq(rig_keys().confirmed, 1);
+}
+END_TEST
+
+START_TEST(no_success_of_a_confirmation_that_was_not_kept)
+{
+	rig_ask(&d, false, false);
+	rig_info(NULL);
+	rig_derive(NULL, B1);
+	rig_naf_key(7, 3600);
+	rig_got("complete");
+	rig_commits_fail(true);
+	rig_complete(B1, 7);
+	rig_has_failed(&d, REASON_NOT_DURABLE);
+	rig_commits_fail(false);
+	ck_assert_int_eq(rig_keys().owed, 1);
+	rig_ask(&d, false, false);
+	rig_complete(B1, 7);
+	rig_is_done(&d, 1, B1);
+}
+END_TEST
+
 START_TEST(configuration_that_cannot_be)
 {
 	struct extdev_seams s = { .clock = rig.clk, .guard = rig.guard, .rnd = &rig.rnd.rnd, .store = rig.store, .turn = rig.turn,
@@ -606,6 +665,9 @@ main(void)
 	tcase_add_test(t, U4_a_second_renew_changes_nothing);
 	tcase_add_test(t, U4_renew_during_another_establishment);
 	tcase_add_test(t, U4_renew_that_fails);
+	tcase_add_test(t, no_key_request_of_a_derivation_that_was_not_kept);
+	tcase_add_test(t, no_complete_of_a_key_that_was_not_kept);
+	tcase_add_test(t, no_success_of_a_confirmation_that_was_not_kept);
 	tcase_add_test(t, another_MT_at_the_same_address);
 	tcase_add_loop_test(t, the_MT_dies_during, 0, TABLE_N(stages));
 	tcase_add_loop_test(t, what_an_MT_may_ask, 0, TABLE_N(asked));
