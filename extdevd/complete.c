@@ -106,6 +106,8 @@ extdev_complete_send(struct extdev_mt *m, struct extdev_key *k)
 	m->p.state = EXTDEV_COMPLETE;
 	m->p.key = *k;
 	memset(k, 0, sizeof *k);
+	if (secret_kcv(m->p.key.ks, m->p.kcv) != RC_OK)
+		m->p.kcv[0] = '\0';
 	challenge = span_str(m->p.key.from.challenge);
 	if (challenge.n > 0 && proof_make(m->p.key.ks, PROOF_DEVICE, challenge, ask.proof) != RC_OK) {
 		extdev_fail(m, REASON_INTERNAL, 0, true, "no proof could be made");

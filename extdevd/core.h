@@ -86,6 +86,7 @@ struct extdev_procedure {
 	int64_t since_ms;		/* of what is waited for */
 	struct extdev_ua_call *call;
 	struct extdev_key key;		/* COMPLETE */
+	char kcv[KCV_LEN + 1];		/* of the run's key, once it is here */
 
 	/* what we began by ourselves */
 	bool wanted;			/* at start, or renew: until it is done or refused for good */

@@ -33,7 +33,7 @@ extdev_step(struct extdev_mt *m, int step1, const char *from, const char *to, co
 	char naf[NAF_ID_TEXT_MAX + 1] = "";
 	struct trace_event ev = { .run = r->run.s, .scenario = r->scenario, .step = step_number(r->scenario, step1), .from = from,
 	    .to = to, .msg = msg, .btid = r->triple.btid.s, .naf_id = naf, .device_id = m->p.device_id.s,
-	    .result = result != NULL ? result : "ok", .dur_us = dur_us };
+	    .kcv = step1 >= 17 ? m->p.kcv : "", .result = result != NULL ? result : "ok", .dur_us = dur_us };
 
 	if (r->triple.naf_id.fqdn[0] != '\0')
 		naf_id_print(&r->triple.naf_id, naf);

@@ -63,6 +63,8 @@ on_key(struct extdev_mt *m, struct extdev_ua_answer *a)
 	}
 	metric_add(m->e->count.keys, 1);
 	purge_expect(m->e->purge, k.expires_s);
+	if (secret_kcv(k.ks, m->p.kcv) != RC_OK)
+		m->p.kcv[0] = '\0';
 	extdev_step(m, 17, "extdevd", "extdevd", "store Ks_local_MT", NULL, 0);
 	extdev_complete_send(m, &k);
 }

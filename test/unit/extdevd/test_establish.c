@@ -3,6 +3,20 @@
 
 static struct rig_done d, d2;
 
+static void
+check_value_from_17_on(void)
+{
+	json_t *all = trace_since(rig.trace, 0), *v;
+	size_t i;
+
+	json_array_foreach(all, i, v) {
+		const char *kcv = json_string_value(json_object_get(v, "kcv"));
+
+		ck_assert_int_eq(kcv != NULL && strcmp(kcv, d.r.kcv) == 0, json_integer_value(json_object_get(v, "step")) >= 17);
+	}
+	json_decref(all);
+}
+
 /* Every number that is extdevd's in scenario 1 (8.3.1), once. */
 START_TEST(S1_scenario_1)
 {
@@ -28,6 +42,7 @@ START_TEST(S1_scenario_1)
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
 		ck_assert_int_eq(rig_steps(&d.r.run, steps[i], 1), 1);
 	ck_assert_int_eq(rig_steps(&d.r.run, 0, 0), 0);
+	check_value_from_17_on();
 	ck_assert_int_eq(rig_keys().confirmed, 1);
 	ck_assert(!rig_pending());
 }
