@@ -9,6 +9,7 @@
 #include "nafkcd/policy.h"
 
 struct metric;
+struct nafkc_call;
 struct nafkc_job;
 struct nafkc_rates;
 struct nafkc_waiter;
@@ -22,6 +23,7 @@ struct nafkc {
 	struct nafkc_kscache *kscache;
 	struct nafkc_rates *rates;
 	struct purge *purge;
+	struct nafkc_call *calls;
 	struct nafkc_job *jobs;
 	struct nafkc_waiter *waiters;
 	uint64_t ua_requests;
@@ -56,6 +58,9 @@ enum rc nafkc_keycenter_order(struct nafkc *k, enum nafkc_order order, const str
 
 /* Requests that still wait for Zn never hear. */
 void nafkc_keycenter_free(struct nafkc *k);
+
+/* --- ua.c: messages without answer are forgotten */
+void nafkc_ua_free(struct nafkc *k);
 
 /* --- rate.c: a bucket per public key, bounded */
 enum rc nafkc_rates_new(struct nafkc_rates **out) MUST_USE;

@@ -117,6 +117,7 @@ nafkc_free(struct nafkc *k)
 		return;
 	nafkc_ops_free(k);
 	nafkc_keycenter_free(k);
+	nafkc_ua_free(k);
 	purge_free(k->purge);
 	nafkc_zn_free(k->zn);
 	nafkc_kscache_free(k->kscache);

@@ -20,7 +20,10 @@
 #include "common/turn.h"
 #include "nafkcd/core.h"
 
-struct call {			/* one message on Ua until its answer is out */
+#include <utlist.h>
+
+struct nafkc_call {		/* one message on Ua until its answer is out */
+	struct nafkc_call *prev, *next;
 	struct nafkc *k;
 	struct http_xchg *x;
 	struct nafkc_ask ask;	/* as far as it was understood */
@@ -34,10 +37,10 @@ struct call {			/* one message on Ua until its answer is out */
 
 /* --- out */
 
-static struct call *
+static struct nafkc_call *
 call_new(struct nafkc *k, struct http_xchg *x)
 {
-	struct call *c = calloc(1, sizeof(*c));
+	struct nafkc_call *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		log_fatal("ua: out of memory with a request waiting");
@@ -45,11 +48,27 @@ call_new(struct nafkc *k, struct http_xchg *x)
 	c->x = x;
 	c->began_ms = clock_mono_ms(k->s.clock);
 	snprintf(c->ask.peer, sizeof(c->ask.peer), "%s", x->req->peer->address);
+	DL_APPEND(k->calls, c);
 	return c;
 }
 
 static void
-put_error(struct call *c, enum reason why, const char *text, int64_t retry_after_s)
+call_free(struct nafkc_call *c)
+{
+	DL_DELETE(c->k->calls, c);
+	OPENSSL_cleanse(c->body, sizeof(c->body));
+	free(c);
+}
+
+void
+nafkc_ua_free(struct nafkc *k)
+{
+	while (k->calls != NULL)
+		call_free(k->calls);
+}
+
+static void
+put_error(struct nafkc_call *c, enum reason why, const char *text, int64_t retry_after_s)
 {
 	c->status = reason_get(why)->http;
 	if (uaxml_print_error(why, text, c->body, sizeof(c->body), &c->n) != RC_OK)
@@ -63,7 +82,7 @@ put_error(struct call *c, enum reason why, const char *text, int64_t retry_after
 static void
 release(void *arg, enum rc rc)
 {
-	struct call *c = arg;
+	struct nafkc_call *c = arg;
 	struct http_header h[4] = { { "Content-Type", profile.ua.media_type_charset }, { "Cache-Control", "no-store" } };
 	size_t n = 2;
 
@@ -74,13 +93,12 @@ release(void *arg, enum rc rc)
 	if (c->allow)
 		h[n++] = (struct http_header){ "Allow", "POST" };
 	http_answer(c->x, c->status, h, n, span_of(c->body, c->n), false);
-	OPENSSL_cleanse(c->body, sizeof(c->body));
-	free(c);
+	call_free(c);
 }
 
 /* Step 16 of scenario 1. */
 static void
-trace(const struct call *c, const char *msg, const char *kcv, const char *result)
+trace(const struct nafkc_call *c, const char *msg, const char *kcv, const char *result)
 {
 	char naf_id[NAF_ID_TEXT_MAX + 1] = "";
 	struct trace_event e = { .step = 16, .from = "nafkcd", .to = "extdevd", .msg = msg, .btid = c->ask.triple.btid.s, .naf_id = naf_id,
@@ -94,7 +112,7 @@ trace(const struct call *c, const char *msg, const char *kcv, const char *result
 
 /* text NULL: the reason's own. */
 static void
-refuse(struct call *c, enum reason why, const char *text, int64_t retry_after_s)
+refuse(struct nafkc_call *c, enum reason why, const char *text, int64_t retry_after_s)
 {
 	char msg[48];
 
@@ -110,7 +128,7 @@ refuse(struct call *c, enum reason why, const char *text, int64_t retry_after_s)
 static void
 on_verdict(void *arg, const struct nafkc_verdict *v)
 {
-	struct call *c = arg;
+	struct nafkc_call *c = arg;
 	struct uaxml_response r = { .btid = c->ask.triple.btid, .device_id = c->ask.triple.device_id, .lifetime = v->expires_s };
 	char expires[UTC_TEXT_LEN + 1], naf_id[NAF_ID_TEXT_MAX + 1];
 
@@ -158,7 +176,7 @@ media_ok(const struct http_request *q)
 
 /* Certificate first (N1): it was good at this request, or the server had not let it through. */
 static bool
-take_peer(struct call *c)
+take_peer(struct nafkc_call *c)
 {
 	const struct http_peer *p = c->x->req->peer;
 
@@ -172,7 +190,7 @@ take_peer(struct call *c)
 }
 
 static bool
-take_route(struct call *c)
+take_route(struct nafkc_call *c)
 {
 	const struct http_request *q = c->x->req;
 
@@ -189,7 +207,7 @@ take_route(struct call *c)
 }
 
 static bool
-take_body(struct call *c)
+take_body(struct nafkc_call *c)
 {
 	const struct http_request *q = c->x->req;
 	struct uaxml_request r;
@@ -222,7 +240,7 @@ void
 nafkc_on_ua(struct http_xchg *x, void *nafkc)
 {
 	struct nafkc *k = nafkc;
-	struct call *c = call_new(k, x);
+	struct nafkc_call *c = call_new(k, x);
 
 	k->ua_requests++;
 	metric_add(k->count.requests, 1);
