@@ -308,6 +308,21 @@ verify(gnutls_session_t session)
 	return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
+/*
+ * ua-33222.md 6: no TLS 1.1 and older. GnuTLS refuses those by itself, without a word to the client. A client that can do 1.2 or
+ * 1.3 says 0303 here (RFC 8446 4.1.2); its versions stand first in the message.
+ */
+static int
+on_hello(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
+{
+	(void)type;
+	(void)when;
+	if (!incoming || msg->size < 2 || msg->data[0] > 3 || (msg->data[0] == 3 && msg->data[1] >= 3))
+		return 0;
+	gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_PROTOCOL_VERSION);
+	return GNUTLS_E_UNSUPPORTED_VERSION_PACKET;
+}
+
 /* An empty Certificate message: GnuTLS refuses it by itself (GNUTLS_CERT_REQUIRE), but without a word to the client. */
 static int
 on_certificate(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
@@ -326,6 +341,15 @@ on_certificate(gnutls_session_t session, unsigned type, unsigned when, unsigned 
 	return GNUTLS_E_CERTIFICATE_REQUIRED;
 }
 
+/* GnuTLS has one hook for all messages. */
+static int
+on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
+{
+	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
+		return on_hello(session, type, when, incoming, msg);
+	return type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT ? on_certificate(session, type, when, incoming, msg) : 0;
+}
+
 void
 tls_conn_begin(struct tls_conn *c, struct tls_server *t, gnutls_session_t session, const char *address)
 {
@@ -335,11 +359,11 @@ tls_conn_begin(struct tls_conn *c, struct tls_server *t, gnutls_session_t sessio
 	c->address = address;
 	if (gnutls_session_ticket_enable_server(session, &t->ticket_key) < 0)
 		log_warn("%s: peer=%s: session tickets cannot be switched on", t->name, address);
+	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE, on_message);
 	if (c->set->trust == NULL)
 		return;
 	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
 	gnutls_session_set_verify_function(session, verify);
-	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CERTIFICATE_PKT, GNUTLS_HOOK_PRE, on_certificate);
 }
 
 void

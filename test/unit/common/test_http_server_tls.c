@@ -186,6 +186,7 @@ START_TEST(tls_1_1_is_refused)
 	r = (struct http_peer_run){ .parts = get, .tls = &tls };
 	talk(&r);
 	ck_assert(!r.handshake_ok);
+	ck_assert_int_eq(r.alert, SSL_AD_PROTOCOL_VERSION);
 	ck_assert_uint_eq(n_seen, 0);
 	finish();
 }
