@@ -147,6 +147,7 @@ mt_local_free(struct mt_local *l)
 	mt_local_deaf(l);
 	while ((s = LIST_FIRST(&l->sessions)) != NULL)
 		session_free(s);
+	mt_local_drop_ops(l);
 	free(l);
 }
 

@@ -34,11 +34,14 @@ struct mt_local {
 	struct mt_id id;
 	struct mt_heard heard[MT_LOCALS_MAX];
 	LIST_HEAD(, mt_session) sessions;
+	LIST_HEAD(, mt_op) ops;		/* requests under way */
 	bool stopping;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 };
 
+/* Requests under way end with REASON_STOPPING, in the turn; nothing may call them back any more. */
+void mt_local_drop_ops(struct mt_local *l);
 /* A request of this conversation's (rpc_cb). */
 void mt_local_on_request(struct rpc_req *q, const char *name, json_t *body, void *session);
 

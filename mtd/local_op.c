@@ -9,7 +9,8 @@
 #include "mtd/local_impl.h"
 
 /* A request under way. The conversation it came on may end before it does. */
-struct op {
+struct mt_op {
+	LIST_ENTRY(mt_op) all;
 	struct mt_local *l;
 	struct rpc_req *q;
 	struct mt_origin from;
@@ -19,6 +20,15 @@ struct op {
 		struct localif_complete complete;
 	} m;
 };
+
+static void
+op_free(struct mt_op *op)
+{
+	if (op == NULL)
+		return;
+	LIST_REMOVE(op, all);
+	free(op);
+}
 
 /* --- answers leave with the turn */
 
@@ -99,7 +109,7 @@ send_word(void *arg, enum rc rc)
 static void
 on_progress(void *arg, const char *word, int64_t wait_s)
 {
-	const struct op *op = arg;
+	const struct mt_op *op = arg;
 	struct word *w = malloc(sizeof *w);
 
 	if (w == NULL)
@@ -160,7 +170,7 @@ do_hello(struct mt_session *s, struct rpc_req *q, json_t *body)
 static void
 run_info(void *arg)
 {
-	struct op *op = arg;
+	struct mt_op *op = arg;
 	struct mt_local *l = op->l;
 	const struct localif_info *m = &op->m.info;
 	struct localif_info_ok told = { .n_naf_ids = l->conf->n_nafs };
@@ -169,7 +179,7 @@ run_info(void *arg)
 
 	if (mt_gba_info(l->g, m, &told.btid) != RC_OK) {
 		answer_why(l, op->q, REASON_INTERNAL, "");
-		free(op);
+		op_free(op);
 		return;
 	}
 	memcpy(told.naf_ids, l->conf->nafs, sizeof told.naf_ids);
@@ -181,14 +191,14 @@ run_info(void *arg)
 	trace_answer(l, m->run.s, m->device_id.s, scenario, 3, "mtd", "mtd", "valid Ks?", told.btid.s, "", scenario == 2 ? "yes" : "no");
 	trace_answer(l, m->run.s, m->device_id.s, scenario, 4, "mtd", "extdevd", "info answer", told.btid.s, "", "ok");
 	answer_ok(l, op->q, localif_info_ok_print(&told));
-	free(op);
+	op_free(op);
 }
 
 /* seed 8.3.1 step 10, 8.3.2 step 8 */
 static void
 on_derived(void *arg, const struct mt_outcome *o, const struct mt_derived *d)
 {
-	struct op *op = arg;
+	struct mt_op *op = arg;
 	struct mt_local *l = op->l;
 	const struct localif_derive *ask = &op->m.derive.ask;
 	struct localif_derive_ok told = { .naf_id = ask->naf_id };
@@ -200,19 +210,19 @@ on_derived(void *arg, const struct mt_outcome *o, const struct mt_derived *d)
 	    d != NULL ? d->btid.s : "", naf, d != NULL ? "ok" : reason_get(o->why)->code);
 	if (d == NULL) {
 		answer(l, op->q, o, NULL);
-		free(op);
+		op_free(op);
 		return;
 	}
 	told.btid = d->btid;
 	(void)snprintf(told.challenge, sizeof told.challenge, "%s", d->challenge);
 	answer_ok(l, op->q, localif_derive_ok_print(&told));
-	free(op);
+	op_free(op);
 }
 
 static void
 run_derive(void *arg)
 {
-	struct op *op = arg;
+	struct mt_op *op = arg;
 	const struct mt_session *s = session_of(op->l, op->q);
 
 	op->m.derive.from = op->from;
@@ -226,7 +236,7 @@ run_derive(void *arg)
 static void
 run_complete(void *arg)
 {
-	struct op *op = arg;
+	struct mt_op *op = arg;
 	struct localif_complete_ok told = { .proof = "" };
 	enum reason why = mt_gba_complete(op->l->g, &op->m.complete, told.proof);
 
@@ -237,14 +247,14 @@ run_complete(void *arg)
 		    op->m.complete.triple.btid.s);
 		answer_why(op->l, op->q, why, "");
 	}
-	free(op);
+	op_free(op);
 }
 
 /* A request that a struct was read from; NULL when memory is out, and answered. */
-static struct op *
+static struct mt_op *
 op_new(struct mt_session *s, struct rpc_req *q)
 {
-	struct op *op = calloc(1, sizeof *op);
+	struct mt_op *op = calloc(1, sizeof *op);
 
 	if (op == NULL) {
 		answer_why(s->l, q, REASON_INTERNAL, "");
@@ -253,13 +263,14 @@ op_new(struct mt_session *s, struct rpc_req *q)
 	op->l = s->l;
 	op->q = q;
 	op->from = s->from;
+	LIST_INSERT_HEAD(&s->l->ops, op, all);
 	return op;
 }
 
 static void
-refuse_form(struct mt_session *s, struct rpc_req *q, struct op *op, const char *bad)
+refuse_form(struct mt_session *s, struct rpc_req *q, struct mt_op *op, const char *bad)
 {
-	free(op);
+	op_free(op);
 	log_reason(REASON_LOCAL_BAD_MESSAGE, "local: link=%s: %s", s->from.link, bad);
 	answer_why(s->l, q, REASON_LOCAL_BAD_MESSAGE, bad);
 }
@@ -267,7 +278,7 @@ refuse_form(struct mt_session *s, struct rpc_req *q, struct op *op, const char *
 static void
 do_info(struct mt_session *s, struct rpc_req *q, json_t *body)
 {
-	struct op *op = op_new(s, q);
+	struct mt_op *op = op_new(s, q);
 	const char *bad = "";
 
 	if (op == NULL)
@@ -283,7 +294,7 @@ do_info(struct mt_session *s, struct rpc_req *q, json_t *body)
 static void
 do_derive(struct mt_session *s, struct rpc_req *q, json_t *body)
 {
-	struct op *op = op_new(s, q);
+	struct mt_op *op = op_new(s, q);
 	const char *bad = "";
 
 	if (op == NULL)
@@ -299,7 +310,7 @@ do_derive(struct mt_session *s, struct rpc_req *q, json_t *body)
 static void
 do_complete(struct mt_session *s, struct rpc_req *q, json_t *body)
 {
-	struct op *op = op_new(s, q);
+	struct mt_op *op = op_new(s, q);
 	const char *bad = "";
 
 	if (op == NULL)
@@ -324,6 +335,17 @@ do_forget(struct mt_session *s, struct rpc_req *q, json_t *body)
 	}
 	log_reason(REASON_MT_FORGET_PLAIN, "local: link=%s device_id=%s", s->from.link, t.device_id.s);
 	answer_why(s->l, q, REASON_MT_FORGET_PLAIN, "");
+}
+
+void
+mt_local_drop_ops(struct mt_local *l)
+{
+	struct mt_op *op;
+
+	while ((op = LIST_FIRST(&l->ops)) != NULL) {
+		answer_why(l, op->q, REASON_STOPPING, "");
+		op_free(op);
+	}
 }
 
 void
