@@ -1,0 +1,533 @@
+#include "test/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/ctl.h"
+#include "common/digest_aka.h"
+#include "common/hex.h"
+#include "common/link.h"
+#include "common/log.h"
+#include "common/rnd.h"
+#include "common/timeguard.h"
+#include "common/trace.h"
+#include "common/turn.h"
+#include "mtd/card_image.h"
+#include "mtd/uicc.h"
+#include "mtd/uicc_soft.h"
+
+#define ESTABLISH_MAX_MS 600000
+
+struct host {
+	const char *name;
+	const char *link;		/* where it is reached; cut when it dies */
+	const char *http;
+	char path[300];
+	struct secret *key;
+	struct rnd_seeded rnd;
+	struct store *store;
+	struct timeguard *guard;
+	struct turn *turn;
+	struct trace *trace;
+	struct ctl *ctl;
+	void *core;			/* NULL: it is dead */
+};
+
+struct sim {
+	struct sim_conf conf;
+	char dir[64];
+	struct clock *clock;
+	struct link_net *net;
+	struct sim_http *http;
+	struct host host[SIM_HOSTS];
+	struct mt_uicc *uicc;		/* the card survives its phone */
+	uint64_t steps, kill_at;
+	enum sim_host kill_who;
+	/* the last establishment */
+	struct extdev_result result;
+	char detail[300];
+	bool done;
+};
+
+static void
+must(enum rc rc, const char *what)
+{
+	if (rc != RC_OK)
+		log_fatal("sim: %s: %s", what, rc_str(rc));
+}
+
+/* --- what each host is made of */
+
+static const struct http_peer device_peer = {
+	.address = "10.0.0.9:40000", .has_cert = true, .spki_sha256 = { 0xd0, 1 }, .issuer_sha256 = { 0xca, 1 },
+	.subject = "CN=device", .issuer = "CN=ca",
+};
+static const struct http_peer mt_peer = { .address = "10.0.0.8:40000" };
+
+static const struct http_client *
+client(struct sim *s, const struct http_peer *peer)
+{
+	const struct http_client *c;
+
+	must(sim_http_client(s->http, peer, &c), "http client");
+	return c;
+}
+
+static void
+boot_bsf(struct sim *s, struct host *h)
+{
+	static const struct bsf_peer_conf peers[] = { { "nafkc.example.org", "example.org", false } };
+	struct bsf_seams seams = { .clock = s->clock, .guard = h->guard, .rnd = &h->rnd.rnd, .store = h->store, .turn = h->turn,
+		.trace = h->trace, .net = s->net };
+	struct bsf_conf conf;
+	struct bsf *b;
+
+	bsf_conf_default(&conf);
+	conf.fqdn = "bsf.mnc001.mcc001.pub.3gppnetwork.org";
+	if (s->conf.ks_lifetime_s != 0)
+		conf.ks_lifetime_s = s->conf.ks_lifetime_s;
+	conf.zn.host = "bsf.example.org";
+	conf.zn.realm = "example.org";
+	conf.zn.listen = "bsf.example.org:3868";
+	conf.zn.insecure = true;
+	conf.zn.peers = peers;
+	conf.zn.n_peers = 1;
+	must(bsf_new(&seams, &conf, &b), "bsf_new");
+	h->core = b;
+	must(bsf_start(b), "bsf_start");
+	must(sim_http_listen(s->http, SIM_UB, bsf_on_ub, b), "Ub");
+}
+
+static void
+boot_nafkc(struct sim *s, struct host *h)
+{
+	static const struct nafkc_peer_conf peers[] = {
+		{ .identity = "bsf.example.org", .realm = "example.org", .address = "bsf.example.org:3868", .insecure = true } };
+	struct nafkc_seams seams = { .clock = s->clock, .guard = h->guard, .rnd = &h->rnd.rnd, .store = h->store, .turn = h->turn,
+		.trace = h->trace, .net = s->net };
+	static struct naf_id naf_id;
+	struct nafkc_conf conf;
+	struct nafkc *n;
+
+	nafkc_conf_default(&conf);
+	must(naf_id_parse(span_str(SIM_NAF_ID), &naf_id), "NAF_ID");
+	conf.naf_ids = &naf_id;
+	conf.n_naf_ids = 1;
+	conf.devices = NAFKC_BIND_FIRST_USE;
+	conf.rate_per_minute = 100000;
+	if (s->conf.key_lifetime_max_s != 0)
+		conf.key_lifetime_max_s = s->conf.key_lifetime_max_s;
+	conf.zn.host = "nafkc.example.org";
+	conf.zn.realm = "example.org";
+	conf.zn.peers = peers;
+	conf.zn.n_peers = 1;
+	must(nafkc_new(&seams, &conf, &n), "nafkc_new");
+	h->core = n;
+	must(nafkc_start(n), "nafkc_start");
+	must(sim_http_listen(s->http, SIM_UA, nafkc_on_ua, n), "Ua");
+}
+
+static void
+boot_mt(struct sim *s, struct host *h)
+{
+	struct mt_seams seams = { .clock = s->clock, .guard = h->guard, .rnd = &h->rnd.rnd, .store = h->store, .turn = h->turn,
+		.trace = h->trace, .net = s->net, .http = client(s, &mt_peer), .uicc = s->uicc };
+	static struct mt_conf conf;	/* large; the same each time */
+	struct mt *m;
+
+	conf = (struct mt_conf){ .n_locals = 1, .n_nafs = 1, .device_any = true };
+	(void)snprintf(conf.locals[0].name, sizeof conf.locals[0].name, "sim");
+	(void)snprintf(conf.locals[0].listen, sizeof conf.locals[0].listen, SIM_LOCAL);
+	must(naf_id_parse(span_str(SIM_NAF_ID), &conf.nafs[0]), "NAF_ID");
+	must(mt_new(&seams, &conf, &m), "mt_new");
+	h->core = m;
+	must(mt_start(m), "mt_start");
+}
+
+static void
+boot_dev(struct sim *s, struct host *h)
+{
+	static const struct extdev_mt_conf mts[] = { { "phone", SIM_LOCAL } };
+	static struct extdev_center_conf centers[1];
+	static const struct http_tls *const tls[1];
+	struct extdev_seams seams = { .clock = s->clock, .guard = h->guard, .rnd = &h->rnd.rnd, .store = h->store, .turn = h->turn,
+		.trace = h->trace, .net = s->net, .http = client(s, &device_peer), .tls = tls };
+	struct extdev_conf conf;
+	struct extdev *e;
+
+	extdev_conf_default(&conf);
+	must(naf_id_parse(span_str(SIM_NAF_ID), &centers[0].naf_id), "NAF_ID");
+	conf.id_kind = EXTDEV_ID_FIXED;
+	conf.device_id = SIM_DEVICE_ID;
+	conf.mts = mts;
+	conf.n_mts = 1;
+	conf.centers = centers;
+	conf.n_centers = 1;
+	must(extdev_new(&seams, &conf, &e), "extdev_new");
+	h->core = e;
+	must(extdev_start(e), "extdev_start");
+}
+
+static void bsf_end(void *core) { bsf_free(core); }
+static void nafkc_end(void *core) { nafkc_free(core); }
+static void mt_end(void *core) { mt_free(core); }
+static void dev_end(void *core) { extdev_free(core); }
+
+static const struct kind {
+	const char *name, *link, *http;
+	const struct store_schema *schema;
+	void (*boot)(struct sim *s, struct host *h);
+	void (*end)(void *core);
+	const struct ctl_op *ops;
+} kinds[SIM_HOSTS] = {
+	[SIM_BSF] = { "bsfd", SIM_ZN, SIM_UB, &bsf_store_schema, boot_bsf, bsf_end, bsf_ctl_ops },
+	[SIM_NAFKC] = { "nafkcd", NULL, SIM_UA, &nafkc_store_schema, boot_nafkc, nafkc_end, nafkc_ctl_ops },
+	[SIM_MT] = { "mtd", SIM_LOCAL, NULL, &mt_store_schema, boot_mt, mt_end, mt_ctl_ops },
+	[SIM_DEV] = { "extdevd", NULL, NULL, &extdev_store_schema, boot_dev, dev_end, extdev_ctl_ops },
+};
+
+static const char *
+ctl_path(const struct sim *s, enum sim_host i, char out[static 64])
+{
+	(void)snprintf(out, 64, "unix:/sim/ctl/%s", s->host[i].name);
+	return out;
+}
+
+void
+sim_boot(struct sim *s, enum sim_host i)
+{
+	struct host *h = &s->host[i];
+	struct ctl_env env;
+	struct ctl_hooks hooks = { .ops = kinds[i].ops };
+	char path[64];
+
+	if (h->core != NULL)
+		log_fatal("sim: %s runs already", h->name);
+	must(store_open(h->path, kinds[i].schema, h->key, &h->store), "store_open");
+	must(timeguard_new(s->clock, h->store, TIMEGUARD_STEP_MAX_S, &h->guard), "timeguard_new");
+	must(turn_new(h->store, &h->turn), "turn_new");
+	must(trace_new(h->name, NULL, 0, s->clock, h->turn, &h->trace), "trace_new");
+	if (h->link != NULL)
+		link_mem_cut(s->net, h->link, false);
+	kinds[i].boot(s, h);
+	env = (struct ctl_env){ s->net, s->clock, h->guard, h->turn, h->trace, h->name };
+	hooks.core = h->core;
+	must(ctl_new(&env, ctl_path(s, i, path), &hooks, &h->ctl), "ctl_new");
+	ctl_ready(h->ctl);
+}
+
+void
+sim_kill(struct sim *s, enum sim_host i)
+{
+	struct host *h = &s->host[i];
+
+	if (h->core == NULL)
+		return;
+	/* From here on nothing of it reaches anyone; what its turn has is committed, as a turn that ends just before the blow. */
+	if (h->link != NULL)
+		link_mem_cut(s->net, h->link, true);
+	if (h->http != NULL)
+		sim_http_kill(s->http, h->http, false);
+	turn_end(h->turn);
+	ctl_free(h->ctl);
+	kinds[i].end(h->core);
+	turn_end(h->turn);	/* what was still open gets its answer, as in daemon.c */
+	h->core = NULL;
+	if (h->http != NULL)
+		sim_http_kill(s->http, h->http, true);
+	trace_free(h->trace);
+	turn_free(h->turn);
+	timeguard_free(h->guard);
+	store_close(h->store);
+}
+
+void
+sim_wipe(struct sim *s, enum sim_host h)
+{
+	static const char *const tails[] = { "", "-wal", "-shm", ".generation" };
+	char path[340];
+
+	for (size_t k = 0; k < sizeof tails / sizeof tails[0]; k++) {
+		(void)snprintf(path, sizeof path, "%s%s", s->host[h].path, tails[k]);
+		(void)unlink(path);
+	}
+}
+
+void
+sim_kill_after(struct sim *s, enum sim_host h, uint64_t steps)
+{
+	s->kill_who = h;
+	s->kill_at = steps != 0 ? s->steps + steps : 0;
+}
+
+/* --- running */
+
+/* What is under way arrives, and each host ends its turn. false: nothing was under way. */
+static bool
+deliver(struct sim *s)
+{
+	size_t n = link_mem_run(s->net);
+
+	for (size_t i = 0; i < SIM_HOSTS; i++)
+		if (s->host[i].core != NULL)
+			turn_end(s->host[i].turn);
+	return n > 0;
+}
+
+/* One step, but time moves no further than to end_ms. */
+static bool
+step_until(struct sim *s, int64_t end_ms)
+{
+	int64_t next;
+
+	s->steps++;
+	if (s->kill_at != 0 && s->steps >= s->kill_at) {
+		s->kill_at = 0;
+		sim_kill(s, s->kill_who);
+		sim_boot(s, s->kill_who);
+	}
+	/* The second time for what the turns' ends have sent. */
+	if (deliver(s) || deliver(s))
+		return true;
+	next = clock_until_next(s->clock);
+	if (next < 0 || clock_mono_ms(s->clock) + next > end_ms)
+		return false;
+	clock_advance(s->clock, next);
+	return true;
+}
+
+bool
+sim_step(struct sim *s)
+{
+	return step_until(s, INT64_MAX);
+}
+
+bool
+sim_run(struct sim *s, bool (*until)(void *arg), void *arg, int64_t max_ms)
+{
+	int64_t end = clock_mono_ms(s->clock) + max_ms;
+
+	while (until == NULL || !until(arg))
+		if (!step_until(s, end)) {
+			/* A run of ten seconds is ten seconds. */
+			clock_advance(s->clock, end - clock_mono_ms(s->clock));
+			(void)deliver(s);
+			return until == NULL || until(arg);
+		}
+	return true;
+}
+
+uint64_t
+sim_steps(const struct sim *s)
+{
+	return s->steps;
+}
+
+/* --- the control socket, as ksctl uses it */
+
+struct asking {
+	bool up, done;
+	json_t *answer;
+	enum reason why;
+};
+
+static bool
+is_true(void *arg)
+{
+	return *(bool *)arg;
+}
+
+static void
+on_up(struct link *l, void *arg)
+{
+	(void)l;
+	((struct asking *)arg)->up = true;
+}
+
+static void
+on_answer(void *arg, json_t *body, enum reason why, const json_t *error)
+{
+	struct asking *a = arg;
+
+	(void)error;
+	a->done = true;
+	a->why = why;
+	a->answer = json_incref(body);
+}
+
+static void
+on_gone(struct rpc *r, enum reason why, const char *detail, void *arg)
+{
+	(void)r;
+	(void)arg;
+	log_fatal("sim: control socket closed: %s %s", reason_get(why)->code, detail);
+}
+
+json_t *
+sim_ask(struct sim *s, enum sim_host h, const char *op, json_t *body)
+{
+	static const struct link_cb link_cb = { .on_up = on_up };
+	static const struct rpc_cb cb = { .on_closed = on_gone };
+	static const struct rpc_options opt = { .line_max = 16u << 20, .answer_timeout_ms = ESTABLISH_MAX_MS };
+	struct asking a = { 0 };
+	struct link *l;
+	struct rpc *r;
+	char path[64];
+
+	must(link_connect(s->net, ctl_path(s, h, path), NULL, &link_cb, &a, &l), "control socket");
+	if (!sim_run(s, is_true, &a.up, 1000))
+		log_fatal("sim: no control socket of %s", s->host[h].name);
+	must(rpc_new(l, s->clock, &opt, &cb, NULL, &r), "rpc_new");
+	must(rpc_ask(r, op, body, on_answer, NULL, &a), op);
+	if (!sim_run(s, is_true, &a.done, ESTABLISH_MAX_MS) || a.why != REASON_NONE)
+		log_fatal("sim: %s: %s: %s", s->host[h].name, op, a.done ? reason_get(a.why)->code : "no answer");
+	rpc_free(r);
+	json_decref(body);
+	return a.answer;
+}
+
+/* --- establishing */
+
+static void
+on_established(void *arg, const struct extdev_result *r)
+{
+	struct sim *s = arg;
+
+	s->result = *r;
+	(void)snprintf(s->detail, sizeof s->detail, "%s", r->detail != NULL ? r->detail : "");
+	s->result.detail = s->detail;
+	s->done = true;
+}
+
+void
+sim_establish_start(struct sim *s, const struct extdev_want *want)
+{
+	static const struct extdev_want any;
+
+	s->done = false;
+	extdev_establish(sim_dev(s), want != NULL ? want : &any, on_established, NULL, s);
+}
+
+const struct extdev_result *
+sim_establish_end(struct sim *s)
+{
+	return sim_run(s, is_true, &s->done, ESTABLISH_MAX_MS) ? &s->result : NULL;
+}
+
+const struct extdev_result *
+sim_establish(struct sim *s, const struct extdev_want *want)
+{
+	const struct extdev_result *r;
+
+	sim_establish_start(s, want);
+	if ((r = sim_establish_end(s)) == NULL)
+		log_fatal("sim: an establishment has no end");
+	return r;
+}
+
+/* --- life */
+
+/* TS 35.208 test set 1's K and OPc; SQN starts at 0 on both ends. */
+#define K_HEX "465b5ce8b199b49faa5f0a2ee238a6bc"
+#define OPC_HEX "cd63cb71954a9f4e48a5994e37a02baf"
+
+static void
+insert_card(struct sim *s)
+{
+	static const char text[] = "iccid = \"89441000309999999999\"\nimsi = \"001010123456789\"\nmnc_len = 2\n"
+	    "k = \"" K_HEX "\"\nopc = \"" OPC_HEX "\"\n";
+	struct mt_card_image image = { 0 };
+
+	must(mt_card_image_parse("sim card", span_str(text), stderr, &image), "card image");
+	must(mt_uicc_soft_new(s->clock, &s->host[SIM_MT].rnd.rnd, &s->uicc), "card reader");
+	must(mt_uicc_soft_insert_image(s->uicc, &image, NULL), "card");
+	mt_card_image_clear(&image);
+}
+
+void
+sim_provision(struct sim *s)
+{
+	json_decref(sim_ask(s, SIM_BSF, "subscriber-add", json_pack("{s:{s:s,s:s,s:s,s:s,s:s,s:s}}", "subscriber", "iccid",
+	    "89441000309999999999", "imsi", "001010123456789", "impi", SIM_IMPI, "k", K_HEX, "opc", OPC_HEX, "amf", "8000")));
+	json_decref(sim_ask(s, SIM_BSF, "naf-add", json_pack("{s:{s:s,s:[s],s:[s],s:b}}", "naf", "fqdn", "nafkc.example.org", "protocols",
+	    "0100000002", "peers", "nafkc.example.org", "impi", 1)));
+}
+
+struct sim *
+sim_new(const struct sim_conf *conf)
+{
+	struct sim *s = calloc(1, sizeof *s);
+	uint8_t key[KS_LEN];
+
+	if (s == NULL)
+		log_fatal("sim: out of memory");
+	s->conf = *conf;
+	/* In memory where there is such a place: durability is not what is looked at, and a disk makes the many commits slow. */
+	(void)snprintf(s->dir, sizeof s->dir, "%s/kslocal-sim-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(s->dir) == NULL)
+		log_fatal("sim: no directory");
+	must(clock_new_virtual(SIM_START_S * 1000LL, &s->clock), "clock");
+	must(link_mem_new(s->clock, &s->net), "net");
+	must(sim_http_new(s->clock, 20, &s->http), "http");
+	for (size_t i = 0; i < SIM_HOSTS; i++) {
+		struct host *h = &s->host[i];
+
+		h->name = kinds[i].name;
+		h->link = kinds[i].link;
+		h->http = kinds[i].http;
+		rnd_seeded_init(&h->rnd, conf->seed * SIM_HOSTS + i);
+		must(rnd_bytes(&h->rnd.rnd, key, sizeof key), "store key");
+		must(secret_from(span_of(key, sizeof key), &h->key), "store key");
+		(void)snprintf(h->path, sizeof h->path, "%s/%s.db", s->dir, h->name);
+	}
+	insert_card(s);
+	for (size_t i = 0; i < SIM_HOSTS; i++)
+		sim_boot(s, (enum sim_host)i);
+	sim_provision(s);
+	return s;
+}
+
+void
+sim_free(struct sim *s)
+{
+	for (size_t i = SIM_HOSTS; i-- > 0; ) {
+		sim_kill(s, (enum sim_host)i);
+		secret_free(s->host[i].key);
+		sim_wipe(s, (enum sim_host)i);
+	}
+	mt_uicc_free(s->uicc);
+	sim_http_free(s->http);
+	link_mem_free(s->net);
+	clock_free(s->clock);
+	(void)rmdir(s->dir);
+	free(s);
+}
+
+/* --- looking */
+
+struct clock *sim_clock(struct sim *s) { return s->clock; }
+struct sim_http *sim_http_of(struct sim *s) { return s->http; }
+struct link_net *sim_net(struct sim *s) { return s->net; }
+struct bsf *sim_bsf(struct sim *s) { return s->host[SIM_BSF].core; }
+struct nafkc *sim_nafkc(struct sim *s) { return s->host[SIM_NAFKC].core; }
+struct mt *sim_mt(struct sim *s) { return s->host[SIM_MT].core; }
+struct extdev *sim_dev(struct sim *s) { return s->host[SIM_DEV].core; }
+struct store *sim_store(struct sim *s, enum sim_host h) { return s->host[h].store; }
+const char *sim_store_path(struct sim *s, enum sim_host h) { return s->host[h].path; }
+
+json_t *
+sim_keys(struct sim *s, enum sim_host h)
+{
+	json_t *answer = sim_ask(s, h, "key-list", NULL), *keys = json_incref(json_object_get(answer, "keys"));
+
+	json_decref(answer);
+	return keys;
+}
+
+json_t *
+sim_trace(struct sim *s, enum sim_host h)
+{
+	return trace_since(s->host[h].trace, 0);
+}
