@@ -75,6 +75,16 @@ on_progress(void *arg, const char *word, int64_t wait_s)
 	c->shown = true;
 }
 
+/* Daemons ask ksctl nothing. */
+static void
+on_request(struct rpc_req *q, const char *op, json_t *body, void *arg)
+{
+	(void)op;
+	(void)body;
+	(void)arg;
+	rpc_fail(q, REASON_LOCAL_UNSUPPORTED, 0, NULL);
+}
+
 static void
 on_rpc_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 {
@@ -90,7 +100,7 @@ on_rpc_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 static void
 on_up(struct link *l, void *arg)
 {
-	static const struct rpc_cb cb = { .on_closed = on_rpc_closed };
+	static const struct rpc_cb cb = { .on_request = on_request, .on_closed = on_rpc_closed };
 	struct ksctl_client *c = arg;
 	int64_t left = c->deadline_ms - clock_mono_ms(c->clock);
 	const struct rpc_options opt = { .line_max = LINE_MAX_OCTETS, .answer_timeout_ms = left > 100 ? left : 100 };

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/daemon.h"
+#include "common/log.h"
 #include "ctl/ksctl.h"
 #include "ctl/ladder.h"
 
@@ -266,6 +267,7 @@ main(int argc, char **argv)
 	char why[512];
 	int code = KSCTL_USAGE;
 
+	log_open("ksctl", LOG_LEVEL_ERROR);	/* what the libraries below say is the answer's business */
 	if (ksctl_args_parse(argc, argv, &r.args, why, sizeof why) != RC_OK) {
 		fprintf(stderr, "ksctl: %s\nksctl --help tells what there is\n", why);
 	} else if (r.args.help) {
