@@ -97,6 +97,7 @@ count_members(const struct bsf_zn *z, json_t *o)
 	    "errors", (json_int_t)c.errors_out, "duplicates", (json_int_t)c.duplicates, "malformed", (json_int_t)c.malformed,
 	    "refused_peers", (json_int_t)c.refused_peers);
 	(void)json_object_set_new(o, "zn_counts", n);
+	(void)json_object_set_new(o, "zn_requests", json_integer((json_int_t)c.requests_in));
 }
 
 void

@@ -1,12 +1,14 @@
 /*
  * keycenter: the procedure behind one Key Request.                                   seed 8.3.1 steps 13–16; RULES N1, N2, K7
  *
- *	ask ── may_have: block list, admission, binding, quota ── rate ──┬─ the triple has a key: the same again
- *	                                                                 ├─ Ks_(ext)_NAF in memory ─┐
+ *	ask ── may_have: block list, admission, binding, quota ── rate ──┬─ Ks_(ext)_NAF in memory ─┐
  *	                                                                 └─ zn.c: BIR … BIA ────────┴─ may_have once more, lifetime,
  *	                                                                                               derive, key + audit in one turn
  * Whoever is refused causes no Zn message and learns nothing about B-TIDs. Between BIR and BIA the world may change (a block, the
  * same Device_ID from another public key), so the checks run again before anything is written.
+ *
+ * A repeated request gets the same key with the lifetime that it had. The BSF is asked again all the same, once Ks_(ext)_NAF is
+ * no longer in memory: whether this NAF may have this B-TID's keys is the BSF's to say each time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -162,7 +164,7 @@ trace(struct nafkc *k, const struct nafkc_ask *a, const struct standing *s)
 	char naf_id[NAF_ID_TEXT_MAX + 1];
 	struct trace_event e = { .step = 15, .from = "nafkcd", .to = "nafkcd", .btid = a->triple.btid.s, .naf_id = naf_id,
 	    .device_id = a->triple.device_id.s, .kcv = s->key.kcv, .result = "ok",
-	    .msg = s->has_key ? "Ks_local_MT from the store" : "derive and store Ks_local_MT" };
+	    .msg = s->has_key ? "derive Ks_local_MT: the same again" : "derive and store Ks_local_MT" };
 
 	naf_id_print(&a->triple.naf_id, naf_id);
 	trace_emit(k->s.trace, &e);
@@ -184,17 +186,25 @@ give(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_ve
 	fn(arg, &v);
 }
 
-/* The triple has a key: it is told again, with the lifetime that it had. */
-static void
-give_again(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_verdict *fn, void *arg)
+/* The triple has a key: the same again, with the lifetime that it had; never lengthened (7.2). */
+static enum reason
+again(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, const struct standing *s)
 {
-	if (s->key.expires_s - timeguard_now(k->s.guard) < k->conf.ks_min_left_s)
-		tell_refusal(fn, arg, REASON_UA_KS_SHORT, 0);
-	else
-		give(k, a, s, fn, arg);
+	struct secret *derived = NULL;
+	enum reason why = REASON_NONE;
+
+	if (kdf_ks_local_mt(ks_naf, &a->triple, &derived) != RC_OK)
+		return REASON_INTERNAL;
+	if (!secret_eq(derived, s->ks_local_mt)) {
+		log_warn("keycenter: btid=%s: the BSF gives another Ks_(ext)_NAF than before", a->triple.btid.s);
+		why = REASON_ZN_BAD_ANSWER;
+	} else if (s->key.expires_s - timeguard_now(k->s.guard) < k->conf.ks_min_left_s)
+		why = REASON_UA_KS_SHORT;
+	secret_free(derived);
+	return why;
 }
 
-/* From Ks_(ext)_NAF: how long, which key. */
+/* A key of that triple for the first time: how long, and which. */
 static enum reason
 derive(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, int64_t ks_expires_s, struct standing *s)
 {
@@ -214,10 +224,10 @@ derive(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, 
 }
 
 static void
-give_new(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, int64_t ks_expires_s, struct standing *s,
+give_from(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, int64_t ks_expires_s, struct standing *s,
     nafkc_on_verdict *fn, void *arg)
 {
-	enum reason why = derive(k, a, ks_naf, ks_expires_s, s);
+	enum reason why = s->has_key ? again(k, a, ks_naf, s) : derive(k, a, ks_naf, ks_expires_s, s);
 
 	if (why != REASON_NONE)
 		tell_refusal(fn, arg, why, 0);
@@ -239,10 +249,8 @@ on_ks(void *arg, enum reason why, const struct secret *ks_naf, int64_t expires_s
 		why = may_have(k, &j->ask, &s);
 	if (why != REASON_NONE)
 		tell_refusal(j->fn, j->arg, why, 0);
-	else if (s.has_key)
-		give_again(k, &j->ask, &s, j->fn, j->arg);
 	else
-		give_new(k, &j->ask, ks_naf, expires_s, &s, j->fn, j->arg);
+		give_from(k, &j->ask, ks_naf, expires_s, &s, j->fn, j->arg);
 	secret_free(s.ks_local_mt);
 	free(j);
 }
@@ -277,10 +285,8 @@ nafkc_keycenter_ask(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict
 		why = REASON_UA_RATE;
 	if (why != REASON_NONE)
 		tell_refusal(fn, arg, why, retry_after_s);
-	else if (s.has_key)
-		give_again(k, a, &s, fn, arg);
 	else if ((ks_naf = nafkc_kscache_get(k->kscache, &a->triple.btid, &a->triple.naf_id, timeguard_now(k->s.guard), &ks_expires_s)) != NULL)
-		give_new(k, a, ks_naf, ks_expires_s, &s, fn, arg);
+		give_from(k, a, ks_naf, ks_expires_s, &s, fn, arg);
 	else
 		ask_zn(k, a, fn, arg);
 	secret_free(s.ks_local_mt);

@@ -37,23 +37,58 @@ START_TEST(the_key_is_the_one_that_the_mt_derives)
 }
 END_TEST
 
-START_TEST(a_repeated_request_gets_the_same_key_and_no_second_bir)
+START_TEST(a_repeated_request_gets_the_same_key_with_the_lifetime_that_it_had)
 {
 	struct uaxml_response a, b;
+	bool cached = _i == 0;
+
+	world_new(&w, NULL);
+	w.conf.zn_cache_s = cached ? 300 : 0;
+	w.conf.key_lifetime_max_s = 3600;
+	world_start(&w);
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	said_key(&s, &a);
+	pass(&w, 5000);
+	ask(&w, &s, form(BTID, DEVICE, "nafkc.example.org"), key_a);
+	said_key(&s, &b);
+	ck_assert(secret_eq(a.ks_local_mt, b.ks_local_mt) && a.lifetime == b.lifetime);
+	ck_assert_uint_eq(w.bsf[0].birs, cached ? 1 : 2);
+	secret_free(a.ks_local_mt);
+	secret_free(b.ks_local_mt);
+	world_free(&w);
+}
+END_TEST
+
+/* Once Ks_(ext)_NAF is out of memory, the BSF has the say again. */
+static const struct {
+	enum bsf_mood mood;
+	bool other_key;
+	int status;
+	const char *ua;
+} second_thoughts[] = {
+	{ BSF_5403, false, 403, "bootstrap-again" },
+	{ BSF_5402, false, 403, "refused" },
+	{ BSF_GIVES, true, 503, "unavailable" },
+};
+
+START_TEST(a_key_that_was_given_is_not_given_again_against_the_bsf)
+{
+	struct uaxml_response r;
+	int64_t keys, devices;
 
 	world_new(&w, NULL);
 	w.conf.zn_cache_s = 0;
 	world_start(&w);
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
-	said_key(&s, &a);
-	pass(&w, 5000);
-	w.bsf[0].mood = BSF_MUTE;
-	ask(&w, &s, form(BTID, DEVICE, "nafkc.example.org"), key_a);
-	said_key(&s, &b);
-	ck_assert(secret_eq(a.ks_local_mt, b.ks_local_mt) && a.lifetime == b.lifetime);
-	ck_assert_uint_eq(w.bsf[0].birs, 1);
-	secret_free(a.ks_local_mt);
-	secret_free(b.ks_local_mt);
+	said_key(&s, &r);
+	secret_free(r.ks_local_mt);
+	w.bsf[0].mood = second_thoughts[_i].mood;
+	if (second_thoughts[_i].other_key)
+		memset(w.bsf[0].key, 0x77, KS_LEN);
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	said_refused(&s, second_thoughts[_i].status, second_thoughts[_i].ua);
+	ck_ok(nafkc_store_count(w.store, &keys, &devices));	/* and the one that works is not touched */
+	ck_assert_int_eq(keys, 1);
 	world_free(&w);
 }
 END_TEST
@@ -510,7 +545,8 @@ main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, the_key_is_the_one_that_the_mt_derives);
-	tcase_add_test(t, a_repeated_request_gets_the_same_key_and_no_second_bir);
+	tcase_add_loop_test(t, a_repeated_request_gets_the_same_key_with_the_lifetime_that_it_had, 0, 2);
+	tcase_add_loop_test(t, a_key_that_was_given_is_not_given_again_against_the_bsf, 0, TABLE_N(second_thoughts));
 	tcase_add_loop_test(t, another_device_of_the_same_btid_gets_another_key_from_memory_n3, 0, 2);
 	tcase_add_test(t, uicc_key_material_that_was_not_asked_for_is_not_used_n3);
 	tcase_add_test(t, requests_for_one_btid_at_once_share_one_bir);

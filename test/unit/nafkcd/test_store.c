@@ -209,8 +209,10 @@ START_TEST(what_was_answered_is_there_after_kill_9)
 	answered(&s, &before);
 	world_kill_core(&w);
 	world_open_store(&w);
+	bsf_stop(&w, 0);
+	bsf_start(&w, 0);
 	world_start_core(&w);
-	w.bsf[0].mood = BSF_MUTE;
+	pass(&w, 2000);
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	answered(&s, &after);
 	ck_assert(secret_eq(before.ks_local_mt, after.ks_local_mt) && before.lifetime == after.lifetime);
