@@ -26,6 +26,13 @@ put_last(json_t *out, const struct join *j, const char *key)
 	}
 }
 
+/* Ks_local_MT has three holders; what the BSF tells at step 14 is the check value of Ks_(ext)_NAF. */
+static bool
+is_holder(const char *daemon)
+{
+	return strcmp(daemon, "bsfd") != 0;
+}
+
 static void
 put_keys(json_t *out, const struct join *j)
 {
@@ -34,7 +41,7 @@ put_keys(json_t *out, const struct join *j)
 	bool agree = true;
 
 	for (size_t i = 0; i < j->n; i++)
-		if ((v = json_object_get(j->v[i].o, "kcv")) != NULL && json_is_string(v))
+		if (is_holder(j->v[i].daemon) && (v = json_object_get(j->v[i].o, "kcv")) != NULL && json_is_string(v))
 			json_object_set(keys, j->v[i].daemon, v);
 	json_object_foreach(keys, daemon, v) {
 		if (first == NULL)

@@ -57,7 +57,9 @@ scenario_1(int at, const char *run, const char *btid, const char *device, const 
 	e = add(at + 14, "nafkcd", "", 0, 13, "nafkcd", "bsfd", btid);
 	set(e, "device_id", device);
 	set(e, "session_id", session);
-	set(add(at + 15, "bsfd", "", 0, 14, "bsfd", "nafkcd", btid), "session_id", session);
+	e = add(at + 15, "bsfd", "", 0, 14, "bsfd", "nafkcd", btid);
+	set(e, "session_id", session);
+	set(e, "kcv", "4a64387da524");		/* of Ks_(ext)_NAF: not one of the three */
 	e = add(at + 16, "nafkcd", "", 0, 15, "nafkcd", "nafkcd", btid);
 	set(e, "device_id", device);
 	set(e, "kcv", kcv);
