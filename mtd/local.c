@@ -157,20 +157,34 @@ is_exposed(const struct mt_local_conf *c)
 	return c->tls == NULL && !mt_policy_is_loopback(c->listen);
 }
 
-enum rc
-mt_local_start(struct mt_local *l)
+/* K11: before anything is bound. */
+static enum rc
+check_exposed(const struct mt_local *l)
 {
 	for (size_t i = 0; i < l->conf->n_locals; i++) {
 		const struct mt_local_conf *c = &l->conf->locals[i];
-		struct link_options opt = {
-			.tls = c->tls, .unix_mode = c->unix_mode, .max_links = c->links_max != 0 ? c->links_max : LINKS_MAX
-		};
-		enum rc rc;
 
 		if (is_exposed(c) && !c->insecure) {
 			log_reason(REASON_MT_LISTEN_PLAIN, "local: link=%s listen=%s", c->name, c->listen);
 			return RC_DENIED;
 		}
+	}
+	return RC_OK;
+}
+
+enum rc
+mt_local_start(struct mt_local *l)
+{
+	enum rc rc;
+
+	if ((rc = check_exposed(l)) != RC_OK)
+		return rc;
+	for (size_t i = 0; i < l->conf->n_locals; i++) {
+		const struct mt_local_conf *c = &l->conf->locals[i];
+		struct link_options opt = {
+			.tls = c->tls, .unix_mode = c->unix_mode, .max_links = c->links_max != 0 ? c->links_max : LINKS_MAX
+		};
+
 		l->heard[i] = (struct mt_heard){ l, c, NULL };
 		if ((rc = link_listen(l->s->net, c->listen, &opt, on_accept, &l->heard[i], &l->heard[i].listener)) != RC_OK) {
 			log_error("local: link=%s cannot listen on %s: %s", c->name, c->listen, rc_str(rc));
