@@ -68,7 +68,7 @@ struct dia_conf {
 	const struct dia_listen_conf *listen;
 	size_t n_listen;
 	int64_t watchdog_ms;		/* Tw [30,000]; 6,000 or more; each time ±2 s */
-	int64_t reconnect_max_ms;	/* back-off doubles from 250 ms up to this [30,000]; low in a lab */
+	int64_t reconnect_max_ms;	/* back-off doubles from 250 ms up to this [4,000] */
 	size_t max_open;		/* requests of peers under way at once [1,024]; more get 3004 */
 	size_t max_calls;		/* requests of ours under way at once [4,096] */
 };

@@ -1,7 +1,7 @@
 /*
  * fd_bsf: a BSF on libfdcore. Listens on 127.0.0.1 port=, prints "ready", and answers each BIR from the file keys=, lines
  * "B-TID HEX" (read at each request): the key, with a life of an hour; 5403 when the B-TID has no line, 5402 when its line says "no".
- * Ends when its standard input does.
+ * Says "asked B-TID" for each. Ends when its standard input does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +71,8 @@ on_bir(struct msg **m, struct avp *avp, struct session *session, void *data, enu
 	bool known = btid != NULL && look_up(btid, word);
 
 	(void)avp, (void)session, (void)data, (void)act;
+	printf("asked %.*s\n", btid != NULL ? (int)btid->os.len : 1, btid != NULL ? (const char *)btid->os.data : "?");
+	fflush(stdout);
 	FD(fd_msg_new_answer_from_req(fd_g_config->cnf_dict, m, 0));
 	fd_put_application(*m, &zn);
 	if (!known || strcmp(word, "no") == 0) {
