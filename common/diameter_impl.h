@@ -21,7 +21,7 @@
 #include "common/link.h"
 #include "common/rnd.h"
 
-#define DIA_STRANGERS_MAX 64		/* accepted connections that wait for their CER, at once */
+#define DIA_STRANGERS_MAX 64		/* accepted connections that wait for their CER, at once; the oldest goes */
 #define DIA_STRANGER_OCTETS 8192	/* of a message before the capabilities are exchanged */
 #define DIA_CAPABILITIES_MS 10000	/* for CER or CEA to come */
 #define DIA_CONNECT_MS 5000
@@ -30,7 +30,7 @@
 #define DIA_PROBE_MS 2000		/* for an old connection to show that it lives when a second one comes */
 #define DIA_RETRY_MIN_MS 250
 #define DIA_STEADY_MS 5000		/* a connection that stood so long ends the back-off */
-#define DIA_UNSENT_MAX (1024 * 1024)	/* octets that a peer may leave unread */
+#define DIA_UNSENT_MAX (4 * 1024 * 1024)	/* octets that a peer may leave unread */
 #define DIA_TXN_PATHS 4
 #define DIA_CALL_BUCKETS 256
 

@@ -130,6 +130,7 @@ dia_conn_finish(struct dia_conn *c, enum reason why)
 	dia_conn_enter(c, DIA_CLOSING);
 	clock_timer_set(c->timer, DIA_CLOSE_MS);
 	link_close(c->link);
+	dia_calls_move(c, REASON_ZN_UNREACHABLE);
 }
 
 bool
@@ -152,6 +153,7 @@ void
 dia_conn_opened(struct dia_conn *c)
 {
 	c->open_ms = dia_conn_now(c);
+	c->peer->off = false;
 	c->node->counts.connects++;
 	log_info("zn: peer=%s address=%s tls=%s is up", c->peer->host, c->who.address, c->tls ? "yes" : "no");
 	link_set_input_limit(c->link, DIA_MSG_MAX);
@@ -333,18 +335,36 @@ dia_conn_connect(struct dia_peer *p)
 	return RC_OK;
 }
 
+/*
+ * Room for one more stranger: the one that has been silent longest goes. A peer says its CER at once, so whoever only takes up
+ * places does not keep it out.
+ */
+static void
+make_room(struct dia_node *n)
+{
+	struct dia_conn *c, *oldest = NULL;
+	size_t strangers = 0;
+
+	LIST_FOREACH(c, &n->conns, all) {
+		if (c->state != DIA_WAIT_CER)
+			continue;
+		strangers++;
+		oldest = c;		/* new ones stand in front */
+	}
+	if (strangers >= DIA_STRANGERS_MAX)
+		dia_conn_end(oldest, REASON_LINK_LIMIT, "too many connections wait for their CER");
+}
+
 void
 dia_conn_accept(struct link *l, void *arg)
 {
 	struct dia_listen *li = arg;
 	struct dia_node *n = li->node;
-	size_t strangers = 0;
 	struct dia_conn *c;
 
-	LIST_FOREACH(c, &n->conns, all)
-		strangers += c->peer == NULL;
-	if (strangers >= DIA_STRANGERS_MAX || conn_new(n, &c) != RC_OK) {
-		log_reason(REASON_LINK_LIMIT, "zn: %zu connections wait for their CER", strangers);
+	make_room(n);
+	if (conn_new(n, &c) != RC_OK) {
+		log_reason(REASON_INTERNAL, "zn: a connection is not taken: out of memory");
 		link_free(l);
 		return;
 	}

@@ -352,9 +352,10 @@ START_TEST(a_peer_that_does_not_read_is_closed)
 	link_set_input_limit(raw.link, 0);
 	raw_begin_bir(&raw, &b);
 	ck_ok(dia_end(&b));
-	for (int i = 0; i < 20000 && !logged("link-slow"); i++) {
+	for (int i = 0; i < 60000 && !logged("link-slow"); i++) {
 		b.p[19] = (uint8_t)i;				/* end-to-end: not the same request again */
 		b.p[18] = (uint8_t)(i >> 8);
+		b.p[17] = (uint8_t)(i >> 16);
 		if (link_write(raw.link, dia_buf_span(&b)) != RC_OK)
 			break;
 		settle(&w);
