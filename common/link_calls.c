@@ -54,6 +54,30 @@ sock_unsent(const struct link *base)
 	return l->raw != NULL ? evbuffer_get_length(bufferevent_get_output(l->raw)) : 0;
 }
 
+static void
+cleanse(const void *octets, size_t n, void *arg)
+{
+	(void)arg;
+	OPENSSL_clear_free((void *)(uintptr_t)octets, n);
+}
+
+/* A copy that is cleansed once it has left: Zn carries keys. */
+static enum rc
+put_plain(struct evbuffer *out, struct span octets)
+{
+	void *copy;
+
+	if (octets.n == 0)
+		return RC_OK;
+	if ((copy = OPENSSL_memdup(octets.p, octets.n)) == NULL)
+		return RC_NOMEM;
+	if (evbuffer_add_reference(out, copy, octets.n, cleanse, NULL) != 0) {
+		OPENSSL_clear_free(copy, octets.n);
+		return RC_NOMEM;
+	}
+	return RC_OK;
+}
+
 static enum rc
 sock_write(struct link *base, struct span octets)
 {
@@ -65,7 +89,7 @@ sock_write(struct link *base, struct span octets)
 		return RC_LIMIT;
 	if (l->conn != NULL)
 		return link_tls_conn_write(l->conn, octets, bufferevent_get_output(l->raw));
-	return octets.n == 0 || bufferevent_write(l->raw, octets.p, octets.n) == 0 ? RC_OK : RC_NOMEM;
+	return put_plain(bufferevent_get_output(l->raw), octets);
 }
 
 static void
