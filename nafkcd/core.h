@@ -56,7 +56,7 @@ enum nafkc_order { NAFKC_ALLOW, NAFKC_BLOCK, NAFKC_REBIND };
 enum rc nafkc_keycenter_order(struct nafkc *k, enum nafkc_order order, const struct device_id *id, int64_t lifetime_max_s,
     struct nafkc_device *out) MUST_USE;
 
-/* Requests that still wait for Zn hear REASON_STOPPING; their answers are in the turn. */
+/* Requests that still wait for Zn never hear; ua.c frees what it holds of them, the server answers 503 by itself. */
 void nafkc_keycenter_free(struct nafkc *k);
 
 /* --- ua.c: messages without answer are forgotten */

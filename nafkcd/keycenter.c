@@ -299,7 +299,6 @@ nafkc_keycenter_free(struct nafkc *k)
 
 	DL_FOREACH_SAFE(k->jobs, j, next) {
 		DL_DELETE(k->jobs, j);
-		tell_refusal(j->fn, j->arg, REASON_STOPPING, 0);
 		free(j);
 	}
 }
