@@ -78,6 +78,7 @@ struct http_call {		/* a request of ours; all borrowed during http_send() only *
 	const struct http_tls *tls;	/* https; must outlive the call */
 	int64_t timeout_ms;	/* whole exchange; 0 = 10,000 */
 	size_t body_max;	/* of the answer; 0 = 64 KiB; more is REASON_HTTP_TOO_LARGE */
+	bool fresh;		/* on a new connection: the one used before is not trusted any more */
 };
 
 struct http_reply {		/* borrowed during the callback */

@@ -220,6 +220,7 @@ set_options(struct http_flight *f, const struct http_call *c, const struct http_
 	SET(CURLOPT_NOPROXY, "");
 	/* until an answer comes: libcurl would put the connection aside with the server's last alert unread */
 	SET(CURLOPT_FORBID_REUSE, 1L);
+	SET(CURLOPT_FRESH_CONNECT, c->fresh ? 1L : 0L);
 	SET(CURLOPT_PATH_AS_IS, 1L);
 	SET(CURLOPT_URL, c->url);
 	SET(CURLOPT_USERAGENT, env->user_agent);

@@ -33,6 +33,7 @@ struct mt_ub {
 	char uri[512];
 	bool with_tmpi;			/* username is the TMPI */
 	bool mac_retried, resynced, renonced;
+	bool fresh;			/* the next request takes a new connection */
 
 	struct digest d;		/* the challenge in hand, and our answer to it */
 	uint8_t rand[AKA_RAND_LEN], autn[AKA_AUTN_LEN];
@@ -149,12 +150,13 @@ ub_send(struct mt_ub *u)
 	};
 	struct http_call call = {
 		.method = "GET", .url = u->url, .dial = c->dial[0] != '\0' ? c->dial : NULL, .headers = h, .n_headers = 4,
-		.body = span_str(""), .tls = c->tls, .timeout_ms = c->timeout_ms, .body_max = BODY_MAX
+		.body = span_str(""), .tls = c->tls, .timeout_ms = c->timeout_ms, .body_max = BODY_MAX, .fresh = u->fresh
 	};
 	enum rc rc;
 
 	if ((rc = digest_print_authorization(&u->d, authorization, sizeof authorization)) != RC_OK)
 		return rc;
+	u->fresh = false;
 	print_date(clock_now_s(u->env.clock), date, sizeof date);
 	for (size_t i = 0; i < c->n_headers; i++)
 		h[call.n_headers++] = (struct http_header){ c->headers[i].name, c->headers[i].value };
@@ -237,6 +239,7 @@ on_card(void *arg, const struct mt_auth *a)
 		return;
 	case MT_AUTH_MAC:
 		ub_enter(u, UB_INITIAL);
+		u->fresh = true;	/* ub.md 6: not on the connection that brought it */
 		if (u->with_tmpi || u->mac_retried) {
 			ub_refuse(u, REASON_BSF_AUTN, "MAC wrong");
 			return;

@@ -204,6 +204,18 @@ START_TEST(connections_are_used_again)
 }
 END_TEST
 
+START_TEST(a_fresh_call_takes_a_new_connection)
+{
+	static struct got g;
+
+	start(CLOCK_REAL, NULL);
+	for (int i = 0; i < 2; i++)
+		call(&(struct http_call){ .method = "GET", .url = url_of("http", "/"), .fresh = i == 1 }, &g);
+	ck_assert_str_ne(ports[0], ports[1]);
+	finish();
+}
+END_TEST
+
 START_TEST(an_answer_over_the_limit_is_told)
 {
 	static struct got g;
@@ -564,6 +576,7 @@ main(void)
 	tcase_add_test(t, no_proxy_is_taken_from_the_environment);
 	tcase_add_test(t, dial_goes_elsewhere_than_the_url_says);
 	tcase_add_test(t, connections_are_used_again);
+	tcase_add_test(t, a_fresh_call_takes_a_new_connection);
 	tcase_add_test(t, an_answer_over_the_limit_is_told);
 	tcase_add_test(t, silence_is_a_timeout);
 	tcase_add_test(t, nobody_there_is_unreachable);

@@ -53,7 +53,7 @@ struct fake_bsf {
 	struct secret *ks;
 	struct btid btid;
 	/* what happened */
-	int requests, challenges, resyncs, done;
+	int requests, challenges, resyncs, done, fresh;
 	char last_username[256], last_url[600], last_dial[300], last_authorization[DIGEST_HEADER_MAX], last_headers[4096];
 	struct http_flight *first;
 	bool down;
@@ -220,6 +220,7 @@ fake_send(void *ctx, const struct http_call *c, http_on_reply *fn, void *arg, st
 
 	ck_assert_ptr_nonnull(f);
 	b->requests++;
+	b->fresh += c->fresh;
 	(void)snprintf(b->last_url, sizeof b->last_url, "%s", c->url);
 	(void)snprintf(b->last_dial, sizeof b->last_dial, "%s", c->dial != NULL ? c->dial : "");
 	b->last_headers[0] = '\0';

@@ -324,6 +324,7 @@ START_TEST(mac_wrong_once)
 	go();
 	expect(REASON_NONE);
 	ck_assert_int_eq(bsf.requests, 3);
+	ck_assert_int_eq(bsf.fresh, 1);		/* not on the connection that brought the wrong one */
 }
 END_TEST
 
