@@ -130,7 +130,7 @@ mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[sta
 	memcpy(out, proven.proof, sizeof proven.proof);
 	if (!proven.confirmed)
 		return REASON_NONE;
-	g->counts.keys_confirmed++;
+	mt_tally_add(&g->tally, MT_TALLY_KEYS_CONFIRMED);
 	purge_deleted(g->purge);	/* the pair's older key is gone */
 	log_info("gba: device_id=%s btid=%s kcv=%s confirmed", c->triple.device_id.s, c->triple.btid.s, proven.kcv);
 	return REASON_NONE;
@@ -150,7 +150,7 @@ open_parts(struct mt_gba *g)
 {
 	struct purge_what what = { mt_store_expire, mt_store_next_expiry, g->s->store };
 	struct mt_sim_env sim = { g->s->uicc, &g->conf->usim, g->s->clock, g->s->store, g->s->turn, on_card_change, g };
-	struct mt_run_env run = { g->s, g->conf, NULL, NULL, &g->counts };
+	struct mt_run_env run = { g->s, g->conf, NULL, NULL, &g->tally };
 	enum rc rc;
 
 	if ((rc = mt_store_end_all_conns(g->s->store, g->conf->unused_keys_max)) != RC_OK)
@@ -176,6 +176,7 @@ mt_gba_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt_gba *
 		return RC_NOMEM;
 	g->s = s;
 	g->conf = conf;
+	mt_tally_init(&g->tally, s->metrics);
 	g->keys = (struct mt_keys_env){ s->store, s->rnd, conf->unused_keys_max };
 	if ((rc = open_parts(g)) != RC_OK) {
 		mt_gba_free(g);
@@ -227,8 +228,8 @@ mt_gba_bsf(const struct mt_gba *g, char out[static FQDN_MAX + 1])
 	return mt_run_bsf(g->run, out);
 }
 
-const struct mt_counts *
-mt_gba_counts(const struct mt_gba *g)
+void
+mt_gba_counts(const struct mt_gba *g, struct mt_counts *out)
 {
-	return &g->counts;
+	mt_tally_get(&g->tally, out);
 }

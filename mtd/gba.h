@@ -73,6 +73,6 @@ const struct mt_sim *mt_gba_sim(const struct mt_gba *g);
 /* RC_NOTFOUND, RC_EXPIRED. Caller mt_ks_clear()s. */
 enum rc mt_gba_ks(struct mt_gba *g, struct mt_ks *out) MUST_USE;
 bool mt_gba_bsf(const struct mt_gba *g, char out[static FQDN_MAX + 1]);
-const struct mt_counts *mt_gba_counts(const struct mt_gba *g);
+void mt_gba_counts(const struct mt_gba *g, struct mt_counts *out);
 
 #endif

@@ -35,8 +35,10 @@ derive_key(struct mt_gba *g, const struct mt_derive *d, const struct mt_ks *ks, 
 		log_error("gba: device_id=%s btid=%s: no key: %s", ask->device_id.s, ks->btid.s, rc_str(rc));
 		return REASON_INTERNAL;
 	}
-	g->counts.naf_derivations += made.naf_derived;
-	g->counts.keys_derived += made.key_derived;
+	if (made.naf_derived)
+		mt_tally_add(&g->tally, MT_TALLY_NAF_DERIVATIONS);
+	if (made.key_derived)
+		mt_tally_add(&g->tally, MT_TALLY_KEYS_DERIVED);
 	purge_expect(g->purge, ks->expires);
 	trace_step(g, d, ask->btid.s[0] != '\0' ? 7 : 9, "mtd", "mtd",
 	    made.naf_derived ? "derive Ks_(ext)_NAF, Ks_local_MT" : "derive Ks_local_MT", ks->btid.s, made.kcv, "ok", 0);

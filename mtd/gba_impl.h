@@ -4,6 +4,7 @@
 
 #include "mtd/gba.h"
 #include "mtd/keys.h"
+#include "mtd/tally.h"
 
 struct purge;
 
@@ -16,7 +17,7 @@ struct mt_gba {
 	struct purge *purge;
 	struct mt_wait gate;
 	size_t waiters;
-	struct mt_counts counts;
+	struct mt_tally tally;
 	bool stopping;
 	void (*stopped)(void *arg);
 	void *stopped_arg;

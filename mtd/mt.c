@@ -77,5 +77,5 @@ mt_stop(struct mt *m, void (*done)(void *arg), void *arg)
 void
 mt_get_counts(const struct mt *m, struct mt_counts *out)
 {
-	*out = *mt_gba_counts(m->gba);
+	mt_gba_counts(m->gba, out);
 }

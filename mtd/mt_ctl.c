@@ -173,10 +173,11 @@ void
 mt_status(void *core, json_t *o)
 {
 	struct mt *m = core;
-	const struct mt_counts *n = mt_gba_counts(m->gba);
+	struct mt_counts n;
 	char bsf[FQDN_MAX + 1];
 	struct mt_ks ks;
 
+	mt_gba_counts(m->gba, &n);
 	(void)json_object_set_new(o, "mt_id", json_string(m->id.s));
 	(void)json_object_set_new(o, "card", card_status(mt_gba_sim(m->gba)));
 	if (mt_gba_bsf(m->gba, bsf))
@@ -189,9 +190,9 @@ mt_status(void *core, json_t *o)
 	}
 	(void)json_object_set_new(o, "naf_ids", naf_status(&m->conf));
 	(void)json_object_set_new(o, "links", mt_local_links(m->local));
-	(void)json_object_set_new(o, "counts", json_pack("{s:I, s:I, s:I, s:I, s:I}", "ub_runs", (json_int_t)n->ub_runs,
-	    "ub_failed", (json_int_t)n->ub_failed, "naf_derivations", (json_int_t)n->naf_derivations,
-	    "keys_derived", (json_int_t)n->keys_derived, "keys_confirmed", (json_int_t)n->keys_confirmed));
+	(void)json_object_set_new(o, "counts", json_pack("{s:I, s:I, s:I, s:I, s:I}", "ub_runs", (json_int_t)n.ub_runs,
+	    "ub_failed", (json_int_t)n.ub_failed, "naf_derivations", (json_int_t)n.naf_derivations,
+	    "keys_derived", (json_int_t)n.keys_derived, "keys_confirmed", (json_int_t)n.keys_confirmed));
 }
 
 void

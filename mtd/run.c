@@ -180,7 +180,7 @@ on_failed(struct mt_run *r, const struct mt_ub_result *u, enum reason why)
 {
 	struct mt_outcome o = { why, u->retry_after_s, u->detail };
 
-	r->env.counts->ub_failed++;
+	mt_tally_add(r->env.tally, MT_TALLY_UB_FAILED);
 	if (!u->challenged)
 		refund(r);
 	if (u->tmpi_refused && same_card(r) && drop_tmpi(r, u) != RC_OK)
@@ -238,7 +238,7 @@ start_ub(struct mt_run *r, const struct mt_usim_info *info)
 		return RC_STATE;
 	if ((rc = mt_store_get_tmpi(s->store, &r->app, &info->impi, ask.tmpi)) != RC_OK)
 		return rc;
-	r->env.counts->ub_runs++;
+	mt_tally_add(r->env.tally, MT_TALLY_UB_RUNS);
 	return mt_ub_start(&env, &ask, on_ub, r, &r->ub);
 }
 

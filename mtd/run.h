@@ -12,6 +12,7 @@
 #include "mtd/mt.h"
 #include "mtd/sim.h"
 #include "mtd/store.h"
+#include "mtd/tally.h"
 #include "mtd/wait.h"
 
 struct mt_run;
@@ -40,7 +41,7 @@ struct mt_run_env {		/* borrowed */
 	const struct mt_conf *conf;
 	struct mt_sim *sim;
 	struct purge *purge;
-	struct mt_counts *counts;
+	struct mt_tally *tally;
 };
 /* Caller frees, with the turn drained. RC_NOMEM. */
 enum rc mt_run_new(const struct mt_run_env *env, struct mt_run **out) MUST_USE;

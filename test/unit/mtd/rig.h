@@ -13,6 +13,7 @@
 #include "common/link.h"
 #include "common/localif.h"
 #include "common/log.h"
+#include "common/metrics.h"
 #include "common/proof.h"
 #include "common/rpc.h"
 #include "common/store.h"
@@ -42,6 +43,7 @@ static struct {
 	struct turn *turn;
 	struct trace *trace;
 	struct link_net *net;
+	struct metrics *metrics;
 	struct mt_uicc *uicc;
 	struct fake_bsf bsf;
 	struct mt_conf conf;
@@ -93,7 +95,7 @@ rig_up(void)
 	ck_ok(timeguard_new(rig.clock, rig.store, TIMEGUARD_STEP_MAX_S, &rig.guard));
 	ck_ok(trace_new("mtd", NULL, 0, rig.clock, rig.turn, &rig.trace));
 	s = (struct mt_seams){ .clock = rig.clock, .guard = rig.guard, .rnd = &rig.rnd.rnd, .store = rig.store, .turn = rig.turn,
-		.trace = rig.trace, .net = rig.net, .http = &rig.bsf.client, .uicc = rig.uicc };
+		.trace = rig.trace, .net = rig.net, .http = &rig.bsf.client, .uicc = rig.uicc, .metrics = rig.metrics };
 	ck_ok(mt_new(&s, &rig.conf, &rig.mt));
 }
 
@@ -133,6 +135,7 @@ rig_open(void)
 	rig.k = rig_secret(0x11, 16);
 	rig.opc = rig_secret(0x21, 16);
 	ck_ok(link_mem_new(rig.clock, &rig.net));
+	ck_ok(metrics_new("mtd", &rig.metrics));
 	ck_ok(mt_uicc_soft_new(rig.clock, &rig.rnd.rnd, &rig.uicc));
 	rig_insert(1);
 	fake_bsf_init(&rig.bsf, rig.clock, rig.k, rig.opc, RIG_IMPI);
@@ -175,6 +178,7 @@ rig_close(void)
 	rig_down();
 	mt_uicc_free(rig.uicc);
 	link_mem_free(rig.net);
+	metrics_free(rig.metrics);
 	fake_bsf_clear(&rig.bsf);
 	clock_free(rig.clock);
 	secret_free(rig.store_key);

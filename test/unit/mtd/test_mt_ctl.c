@@ -177,6 +177,27 @@ START_TEST(status_and_health)
 }
 END_TEST
 
+START_TEST(metrics)
+{
+	char *text;
+	size_t n;
+
+	up();
+	rig.bsf.down = true;
+	dev_derive(&dev, RIG_NAF, RIG_DEVICE, NULL, NULL);
+	rig.bsf.down = false;
+	dev_derive(&dev, RIG_NAF, RIG_DEVICE, NULL, NULL);
+	dev_derive(&dev, RIG_NAF, RIG_DEVICE2, rig.bsf.btid.s, NULL);
+	ck_ok(metrics_render(rig.metrics, &text, &n));
+	ck_assert_ptr_nonnull(strstr(text, "\nkslocal_mt_ub_runs_total 2\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nkslocal_mt_ub_failures_total 1\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nkslocal_mt_naf_derivations_total 1\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nkslocal_mt_keys_total 2\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nkslocal_mt_keys_confirmed_total 0\n"));
+	free(text);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -190,6 +211,7 @@ main(void)
 	tcase_add_test(t, k8_bootstrap_joins_a_run);
 	tcase_add_test(t, bootstrap_refused);
 	tcase_add_test(t, status_and_health);
+	tcase_add_test(t, metrics);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
