@@ -92,7 +92,9 @@ on_next_address(void *arg)
 
 	if (d->next == d->n) {
 		memcpy(last, d->l->detail, sizeof last);
-		if (d->n > 0)
+		if (d->n > 0 && d->to[0].ss_family == AF_UNIX)
+			snprintf(address, sizeof address, "unix:%s", ((struct sockaddr_un *)&d->to[0])->sun_path);
+		else if (d->n > 0)
 			link_sock_print_address((struct sockaddr *)&d->to[d->n - 1], address, sizeof address);
 		link_sock_end(d->l, REASON_LINK_UNREACHABLE, "%s: %s", address, last);
 		return;

@@ -49,6 +49,20 @@ struct job {
 	struct rpc_req *q;
 };
 
+/* What a peer said begins with the same words often enough. */
+static void
+fail(struct job *j, const struct extdev_result *r)
+{
+	const char *what = reason_get(r->why)->what;
+
+	if (r->detail[0] == '\0')
+		ctl_fail_later(j->c, j->q, r->why, r->retry_after_s, NULL);
+	else if (strncmp(r->detail, what, strlen(what)) == 0)
+		ctl_fail_later(j->c, j->q, r->why, r->retry_after_s, "%s", r->detail);
+	else
+		ctl_fail_later(j->c, j->q, r->why, r->retry_after_s, "%s: %s", what, r->detail);
+}
+
 static void
 on_done(void *arg, const struct extdev_result *r)
 {
@@ -61,10 +75,8 @@ on_done(void *arg, const struct extdev_result *r)
 		(void)json_object_set_new(o, "reused", json_boolean(r->reused));
 		(void)json_object_set_new(o, "run", json_string(r->run.s));
 		ctl_ok(j->c, j->q, o);
-	} else if (r->detail[0] != '\0') {
-		ctl_fail_later(j->c, j->q, r->why, r->retry_after_s, "%s: %s", reason_get(r->why)->what, r->detail);
 	} else {
-		ctl_fail_later(j->c, j->q, r->why, r->retry_after_s, NULL);
+		fail(j, r);
 	}
 	free(j);
 }
