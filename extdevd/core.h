@@ -84,6 +84,7 @@ struct extdev_procedure {
 	/* the present run */
 	struct extdev_request r;
 	int64_t since_ms;		/* of what is waited for */
+	int64_t began_ms;		/* the establishment */
 	struct extdev_ua_call *call;
 	struct extdev_key key;		/* COMPLETE */
 	char kcv[KCV_LEN + 1];		/* of the run's key, once it is here */
@@ -92,7 +93,8 @@ struct extdev_procedure {
 	bool wanted;			/* at start, or renew: until it is done or refused for good */
 	bool wanted_fresh;
 	int64_t back_off_s;
-	struct clock_timer *again;	/* a pending request (N6), an owed complete (K4), or what is wanted */
+	/* IDLE: a pending request (N6), an owed complete (K4), or what is wanted. REQUEST: a short Retry-After goes by */
+	struct clock_timer *again;
 };
 
 struct extdev_mt {

@@ -290,6 +290,7 @@ extdev_begin(struct extdev_mt *m)
 	if (p->has_naf)
 		p->naf = a->naf;
 	p->runs = 0;
+	p->began_ms = clock_mono_ms(m->e->s.clock);
 	p->device_id.s[0] = p->stale.s[0] = p->shown.s[0] = '\0';
 	memset(&p->r, 0, sizeof p->r);
 	if (timeguard_jumped(m->e->s.guard))

@@ -91,6 +91,7 @@ leave(struct extdev_mt *m)
 	struct extdev_procedure *p = &m->p;
 
 	p->gen++;
+	clock_timer_stop(p->again);
 	extdev_ua_cancel(p->call);
 	p->call = NULL;
 	extdev_key_clear(&p->key);
@@ -270,7 +271,12 @@ extdev_on_mt_progress(struct extdev_mt *m, const char *word, int64_t wait_s)
 static void
 on_again(void *arg)
 {
-	extdev_begin_if_due(arg);
+	struct extdev_mt *m = arg;
+
+	if (m->p.state == EXTDEV_REQUEST)
+		extdev_request_send(m);
+	else
+		extdev_begin_if_due(m);
 }
 
 void

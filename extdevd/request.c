@@ -15,6 +15,7 @@
 #include "extdevd/core.h"
 
 #define WAIT_S 20	/* what askers are told: the Key Center asks its BSF meanwhile */
+#define PATIENCE_MS 10000	/* of askers, for a Key Center that says when to come back */
 
 static void
 drop_request(struct extdev_mt *m)
@@ -69,6 +70,15 @@ on_key(struct extdev_mt *m, struct extdev_ua_answer *a)
 	extdev_complete_send(m, &k);
 }
 
+/* Somebody waits, and it will not be for long. */
+static bool
+worth_waiting(const struct extdev_mt *m, int64_t s)
+{
+	int64_t waited_ms = clock_mono_ms(m->e->s.clock) - m->p.began_ms;
+
+	return s > 0 && !TAILQ_EMPTY(&m->p.askers) && waited_ms + s * 1000 <= PATIENCE_MS;
+}
+
 static void
 on_ua(void *arg, struct extdev_ua_answer *a)
 {
@@ -83,6 +93,11 @@ on_ua(void *arg, struct extdev_ua_answer *a)
 	}
 	if (a->why == REASON_NONE) {
 		on_key(m, a);
+	} else if (a->next == EXTDEV_LATER && worth_waiting(m, a->retry_after_s)) {
+		log_reason(a->why, "establish: mt=%s run=%s btid=%s: again in %d s: %s", m->conf->name, r->run.s, r->triple.btid.s,
+		    (int)a->retry_after_s, a->detail);
+		extdev_on_mt_progress(m, LOCALIF_WAIT_QUEUE, a->retry_after_s + WAIT_S);
+		clock_timer_set(m->p.again, a->retry_after_s * 1000);
 	} else if (a->next == EXTDEV_LATER) {
 		extdev_fail(m, a->why, a->retry_after_s, true, "%s", a->detail);
 	} else if (a->next == EXTDEV_INFO_AGAIN) {

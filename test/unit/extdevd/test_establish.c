@@ -445,6 +445,31 @@ START_TEST(N6_repeated_alone_after_retry_after)
 }
 END_TEST
 
+/* A short Retry-After goes by while the asker waits; 10 s in all are enough. */
+START_TEST(N6_a_short_pause_is_waited_for)
+{
+	to_the_key_center();
+	for (int i = 0; i < 5; i++) {
+		rig_naf_error(503, "unavailable", "2");
+		ck_assert_int_eq(d.n, 0);
+		ck_assert_str_eq(d.word, "queued");
+		rig_advance(2000);
+		ck_assert_int_eq(rig.n_requests, i + 2);
+	}
+	rig_naf_error(503, "unavailable", "2");
+	rig_has_failed(&d, REASON_EXT_NAF_UNAVAILABLE);
+	rig_advance(2000);		/* without an asker: as ever */
+	ck_assert_int_eq(rig.n_requests, 7);
+	rig_ask(&d, false, false);
+	rig_naf_error(429, "too-many", "1");
+	rig_advance(1000);
+	rig_naf_key(7, 3600);
+	rig_complete(B1, 7);
+	rig_is_done(&d, 1, B1);
+	rig_got_nothing();
+}
+END_TEST
+
 START_TEST(N6_without_retry_after_our_own_pause)
 {
 	to_the_key_center();
@@ -876,6 +901,7 @@ main(void)
 	tcase_add_test(t[3], a_403_without_a_body);
 	tcase_add_loop_test(t[3], N4_N6_no_answer, 0, TABLE_N(silences));
 	tcase_add_test(t[3], N6_repeated_alone_after_retry_after);
+	tcase_add_test(t[3], N6_a_short_pause_is_waited_for);
 	tcase_add_test(t[3], N6_without_retry_after_our_own_pause);
 	tcase_add_test(t[3], N6_asked_again_while_pending);
 	tcase_add_test(t[3], N6_pending_until_told_bootstrap_again);
