@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "common/store.h"
 
-#define SAVE_EVERY_MS 10000
+#define SAVE_EVERY_MS 60000	/* a deletion saves it too (purge.c), so that what has expired stays so after a crash */
 #define META_NAME "time_mark"
 
 struct timeguard {

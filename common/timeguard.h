@@ -27,7 +27,7 @@ struct timeguard;
 #define TIMEGUARD_STEP_MAX_S 86400	/* clock_step_max = 1d */
 
 /*
- * Reads the mark; a new store's begins at the wall clock. Saves it every 10 s by a timer of clock, inside the turn.
+ * Reads the mark; a new store's begins at the wall clock. Saves it every minute by a timer of clock, inside the turn.
  *   st   NULL = the mark lives in memory
  * RC_NOMEM, RC_IO. Caller frees, before the clock and the store.
  */

@@ -94,8 +94,8 @@ START_TEST(follows_the_clock)
 	clock_advance(clk, 1500);
 	expect(T0 + 1, false);
 	/* However long nobody looks: the monotonic clock went with it. */
-	clock_advance(clk, 400 * DAY * 1000);
-	expect(T0 + 1 + 400 * DAY, false);
+	clock_advance(clk, 40 * DAY * 1000);
+	expect(T0 + 1 + 40 * DAY, false);
 	ck_assert_str_eq(log_lines, "");
 }
 END_TEST
@@ -211,27 +211,27 @@ START_TEST(a_restart_remembers)
 }
 END_TEST
 
-START_TEST(saved_every_ten_seconds)
+START_TEST(saved_every_minute)
 {
 	int64_t mark = 0;
 
-	clock_advance(clk, 9999);
+	clock_advance(clk, 59999);
 	turn_end(turn);
 	ck_rc(store_meta_get_int(st, "time_mark", &mark), RC_NOTFOUND);
 	clock_advance(clk, 1);
 	turn_end(turn);
 	ck_ok(store_meta_get_int(st, "time_mark", &mark));
-	ck_assert_int_eq(mark, T0 + 10);
-	clock_advance(clk, 25000);
+	ck_assert_int_eq(mark, T0 + 60);
+	clock_advance(clk, 150000);
 	turn_end(turn);
 	ck_ok(store_meta_get_int(st, "time_mark", &mark));
-	ck_assert_int_eq(mark, T0 + 30);
+	ck_assert_int_eq(mark, T0 + 180);
 	/* A crash loses at most what came since. */
 	stop(false);
 	clock_free(clk);
 	ck_ok(clock_new_virtual((T0 - DAY) * 1000, &clk));
 	start();
-	expect(T0 + 30, false);
+	expect(T0 + 180, false);
 }
 END_TEST
 
@@ -274,7 +274,7 @@ main(void)
 	tcase_add_test(c, step_back_holds_the_mark);
 	tcase_add_test(c, never_back);
 	tcase_add_test(c, a_restart_remembers);
-	tcase_add_test(c, saved_every_ten_seconds);
+	tcase_add_test(c, saved_every_minute);
 	tcase_add_test(c, without_store);
 	tcase_add_test(c, a_spoilt_mark_is_no_start);
 	suite_add_tcase(s, c);
