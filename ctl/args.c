@@ -78,6 +78,8 @@ value(struct parse *p, const struct ksctl_param *q, const char *text)
 	case KSCTL_SECONDS:
 	case KSCTL_SIGNED:
 		return number(p, q, text);
+	case KSCTL_LIFETIME:
+		return put(p, q, json_string(strcmp(text, "none") == 0 ? "" : text));
 	case KSCTL_FILE:
 		p->out->file = text;
 		p->out->file_member = q->member;

@@ -34,6 +34,7 @@ enum ksctl_kind {
 	KSCTL_NUMBER,		/* 0 .. 2^53 */
 	KSCTL_SECONDS,		/* 0 .. 3600; sets the time-out too */
 	KSCTL_SIGNED,		/* +N or -N or N */
+	KSCTL_LIFETIME,		/* "6h"; "none" takes it back */
 	KSCTL_FILE		/* a file of JSON, "-" = standard input */
 };
 struct ksctl_param {

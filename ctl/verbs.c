@@ -21,15 +21,17 @@ static const struct ksctl_param p_impi[] = { { "IMPI", KSCTL_TEXT, "impi", true 
 static const struct ksctl_param p_naf[] = { { "FILE|-", KSCTL_FILE, "naf", true }, END };
 static const struct ksctl_param p_fqdn[] = { { "FQDN", KSCTL_TEXT, "fqdn", true }, END };
 static const struct ksctl_param p_device[] = { { "DEVICE_ID", KSCTL_TEXT, "device_id", true }, END };
-static const struct ksctl_param p_rebind[] = {
-	{ "DEVICE_ID", KSCTL_TEXT, "device_id", true }, { "SPKI", KSCTL_TEXT, "spki", false }, END
+static const struct ksctl_param p_allow[] = {
+	{ "DEVICE_ID", KSCTL_TEXT, "device_id", true }, { "--lifetime-max", KSCTL_LIFETIME, "lifetime_max", false }, END
 };
+static const struct ksctl_param p_audit[] = { { "--limit", KSCTL_NUMBER, "limit", false }, END };
 static const struct ksctl_param p_establish[] = {
 	{ "--force", KSCTL_FLAG, "force", false }, { "--new", KSCTL_FLAG, "new", false }, { "--mt", KSCTL_TEXT, "mt", false },
 	{ "--naf", KSCTL_TEXT, "naf", false }, END
 };
 static const struct ksctl_param p_forget[] = {
-	{ "--all", KSCTL_FLAG, "all", false }, { "--mt", KSCTL_TEXT, "mt", false }, { "--btid", KSCTL_TEXT, "btid", false }, END
+	{ "--all", KSCTL_FLAG, "all", false }, { "--mt", KSCTL_TEXT, "mt", false }, { "--btid", KSCTL_TEXT, "btid", false },
+	{ "--naf", KSCTL_TEXT, "naf_id", false }, { "--device", KSCTL_TEXT, "device_id", false }, END
 };
 static const struct ksctl_param p_wait_key[] = {
 	{ "--timeout", KSCTL_SECONDS, "timeout_s", false }, { "--mt", KSCTL_TEXT, "mt", false }, END
@@ -45,7 +47,7 @@ const struct ksctl_verb ksctl_verbs[] = {
 	{ EXTDEVD, "establish", "establish", p_establish, KSCTL_SHOW_MEMBERS, NULL, 60, false,
 	    "get a key; a valid one is kept unless --force (fetch again) or --new (bootstrap anew)" },
 	{ EXTDEVD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys by their check values" },
-	{ EXTDEVD, "key forget", "key-forget", p_forget, KSCTL_SHOW_DONE, NULL, 0, false, "delete keys here" },
+	{ EXTDEVD, "key forget", "key-forget", p_forget, KSCTL_SHOW_DONE, NULL, 0, false, "delete keys here: all, or those that fit" },
 	{ EXTDEVD, "wait key", "wait-key", p_wait_key, KSCTL_SHOW_DONE, NULL, 0, true, "wait for a valid key" },
 
 	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },
@@ -53,11 +55,12 @@ const struct ksctl_verb ksctl_verbs[] = {
 
 	{ NAFKCD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys given out" },
 	{ NAFKCD, "device list", "device-list", NULL, KSCTL_SHOW_TABLE, "devices", 0, false, "devices and their public keys" },
-	{ NAFKCD, "device allow", "device-allow", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "admit a device, or take a block back" },
+	{ NAFKCD, "device allow", "device-allow", p_allow, KSCTL_SHOW_DONE, NULL, 0, false,
+	    "admit a device, or take a block back; its keys live that long at most" },
 	{ NAFKCD, "device block", "device-block", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "refuse a device from now on" },
-	{ NAFKCD, "device rebind", "device-rebind", p_rebind, KSCTL_SHOW_DONE, NULL, 0, false,
-	    "let a Device_ID move to another public key (the next one that comes, or SPKI)" },
-	{ NAFKCD, "audit", "audit", NULL, KSCTL_SHOW_TABLE, "audit", 0, false, "who was given what, and who was refused" },
+	{ NAFKCD, "device rebind", "device-rebind", p_device, KSCTL_SHOW_DONE, NULL, 0, false,
+	    "the next public key that comes with this Device_ID has it" },
+	{ NAFKCD, "audit", "audit", p_audit, KSCTL_SHOW_TABLE, "audit", 0, false, "who was given what, and who was refused" },
 
 	{ BSFD, "subscriber add", "subscriber-add", p_subscriber, KSCTL_SHOW_DONE, NULL, 0, false, "from a file like a lab's subscriber.json" },
 	{ BSFD, "subscriber list", "subscriber-list", NULL, KSCTL_SHOW_TABLE, "subscribers", 0, false, "without their keys" },
