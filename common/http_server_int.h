@@ -95,6 +95,10 @@ struct http_server {
 	void *done_arg;
 };
 
+/* --- http_bind.c: "ADDRESS:PORT"; RC_SYNTAX, RC_IO, logged. And what was bound, in the same form. */
+enum rc http_bind(const char *text, int *out) MUST_USE;
+enum rc http_print_bound(int fd, char *out, size_t cap) MUST_USE;
+
 #define HTTP_REFUSAL_MAX 1024		/* octets of refusal_body's */
 
 /* --- http_conn.c */

@@ -50,16 +50,16 @@ struct nafkc_verdict {
 typedef void nafkc_on_verdict(void *arg, const struct nafkc_verdict *v);
 /* fn once, maybe inside this call. What it tells is durable when the turn is. */
 void nafkc_keycenter_ask(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict *fn, void *arg);
-/* What the operator decides (ops.c). RC_NOTFOUND: a Device_ID that nobody ever saw, for rebind. *out = as it is now. */
-enum nafkc_order { NAFKC_ALLOW, NAFKC_BLOCK, NAFKC_REBIND };
-/* lifetime_max_s: for NAFKC_ALLOW; -1 = as it was. */
-enum rc nafkc_keycenter_order(struct nafkc *k, enum nafkc_order order, const struct device_id *id, int64_t lifetime_max_s,
-    struct nafkc_device *out) MUST_USE;
-
-/* Requests that still wait for Zn never hear; ua.c frees what it holds of them, the server answers 503 by itself. */
+/* Requests that still wait for Zn hear REASON_STOPPING; their answers are in the turn. */
 void nafkc_keycenter_free(struct nafkc *k);
 
-/* --- ua.c: messages without answer are forgotten */
+/* --- order.c: what the operator decides (ops.c). RC_NOTFOUND: a Device_ID that nobody ever saw, for rebind. *out = as it is now. */
+enum nafkc_order { NAFKC_ALLOW, NAFKC_BLOCK, NAFKC_REBIND };
+/* lifetime_max_s: for NAFKC_ALLOW; -1 = as it was. */
+enum rc nafkc_order_device(struct nafkc *k, enum nafkc_order order, const struct device_id *id, int64_t lifetime_max_s,
+    struct nafkc_device *out) MUST_USE;
+
+/* --- ua.c: the core goes; answers that wait for the turn leave with it all the same. After nafkc_keycenter_free(). */
 void nafkc_ua_free(struct nafkc *k);
 
 /* --- rate.c: a bucket per public key, bounded */

@@ -45,14 +45,45 @@ struct standing {
 
 /* --- the answer */
 
+static enum rc
+audit(struct nafkc *k, const struct nafkc_ask *a, const char *event, enum reason why, const struct nafkc_key *key)
+{
+	struct nafkc_audit row = { .at_s = timeguard_now(k->s.guard), .event = event, .reason = why == REASON_NONE ? "" : reason_get(why)->code,
+	    .device_id = a->triple.device_id.s, .triple = &a->triple, .kcv = "", .subject = a->subject, .spki = a->spki };
+
+	if (key != NULL) {
+		row.kcv = key->kcv;
+		row.expires_s = key->expires_s;
+	}
+	return nafkc_store_put_audit(k->s.store, &row);
+}
+
+/* An audit row for a refusal that is meant for good. It is no reason to answer otherwise when it cannot be written. */
 static void
-tell_refusal(nafkc_on_verdict *fn, void *arg, enum reason why, int64_t retry_after_s)
+audit_refusal(struct nafkc *k, const struct nafkc_ask *a, enum reason why)
+{
+	bool kept;
+
+	if (store_begin(k->s.store) != RC_OK)
+		return;
+	kept = audit(k, a, "refused", why, NULL) == RC_OK;
+	if (store_end(k->s.store, kept) != RC_OK || !kept)
+		log_warn("keycenter: device_id=%s: the refusal is not in the audit", a->triple.device_id.s);
+}
+
+/* paid: its request took a token; else one is taken for the row, so that who is refused cannot fill the disk. */
+static void
+refuse(struct nafkc *k, const struct nafkc_ask *a, enum reason why, int64_t retry_after_s, bool paid, nafkc_on_verdict *fn, void *arg)
 {
 	int http = reason_get(why)->http;
 	struct nafkc_verdict v = { .why = why, .retry_after_s = retry_after_s };
+	int64_t ignored;
 
 	if (v.retry_after_s == 0 && (http == 503 || http == 429))
 		v.retry_after_s = RETRY_S;
+	if (http == 403 &&
+	    (paid || nafkc_rates_take(k->rates, a->spki, k->conf.rate_per_minute, clock_mono_ms(k->s.clock), &ignored)))
+		audit_refusal(k, a, why);
 	fn(arg, &v);
 }
 
@@ -96,20 +127,6 @@ may_have(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 
 /* --- what is written, all or nothing */
 
-static enum rc
-audit(struct nafkc *k, const struct nafkc_ask *a, const char *event, const struct nafkc_key *key)
-{
-	struct nafkc_audit row = { .at_s = timeguard_now(k->s.guard), .event = event, .device_id = a->triple.device_id.s, .kcv = "",
-	    .subject = a->subject, .spki = a->spki };
-
-	if (key != NULL) {
-		row.triple = &a->triple;
-		row.kcv = key->kcv;
-		row.expires_s = key->expires_s;
-	}
-	return nafkc_store_put_audit(k->s.store, &row);
-}
-
 /* The Device_ID is this public key's from now on (N2). */
 static enum rc
 bind_device(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
@@ -125,7 +142,7 @@ bind_device(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 	memcpy(s->device.spki, a->spki, sizeof(s->device.spki));
 	memcpy(s->device.subject, a->subject, sizeof(s->device.subject));
 	rc = nafkc_store_put_device(k->s.store, &s->device);
-	return rc != RC_OK || bound ? rc : audit(k, a, "device-bound", NULL);
+	return rc != RC_OK || bound ? rc : audit(k, a, "device-bound", REASON_NONE, NULL);
 }
 
 static enum rc
@@ -152,7 +169,7 @@ write_all(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 	if (rc == RC_OK)
 		rc = bind_device(k, a, s);
 	if (rc == RC_OK)
-		rc = audit(k, a, s->has_key ? "key-given-again" : "key-given", &s->key);
+		rc = audit(k, a, s->has_key ? "key-given-again" : "key-given", REASON_NONE, &s->key);
 	rc2 = store_end(k->s.store, rc == RC_OK);
 	return rc == RC_OK ? rc2 : rc;
 }
@@ -176,7 +193,7 @@ give(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_ve
 	struct nafkc_verdict v = { .why = REASON_NONE, .ks_local_mt = s->ks_local_mt, .expires_s = s->key.expires_s };
 
 	if (write_all(k, a, s) != RC_OK) {
-		tell_refusal(fn, arg, REASON_INTERNAL, 0);
+		refuse(k, a, REASON_INTERNAL, 0, true, fn, arg);
 		return;
 	}
 	purge_expect(k->purge, s->key.expires_s);
@@ -230,7 +247,7 @@ give_from(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_na
 	enum reason why = s->has_key ? again(k, a, ks_naf, s) : derive(k, a, ks_naf, ks_expires_s, s);
 
 	if (why != REASON_NONE)
-		tell_refusal(fn, arg, why, 0);
+		refuse(k, a, why, 0, true, fn, arg);
 	else
 		give(k, a, s, fn, arg);
 }
@@ -248,7 +265,7 @@ on_ks(void *arg, enum reason why, const struct secret *ks_naf, int64_t expires_s
 	if (why == REASON_NONE)
 		why = may_have(k, &j->ask, &s);
 	if (why != REASON_NONE)
-		tell_refusal(j->fn, j->arg, why, 0);
+		refuse(k, &j->ask, why, 0, true, j->fn, j->arg);
 	else
 		give_from(k, &j->ask, ks_naf, expires_s, &s, j->fn, j->arg);
 	secret_free(s.ks_local_mt);
@@ -269,7 +286,7 @@ ask_zn(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict *fn, void *a
 		DL_DELETE(k->jobs, j);
 		free(j);
 	}
-	tell_refusal(fn, arg, rc == RC_LIMIT ? REASON_OVERLOAD : REASON_INTERNAL, 0);
+	refuse(k, a, rc == RC_LIMIT ? REASON_OVERLOAD : REASON_INTERNAL, 0, true, fn, arg);
 }
 
 void
@@ -284,7 +301,7 @@ nafkc_keycenter_ask(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict
 	    !nafkc_rates_take(k->rates, a->spki, k->conf.rate_per_minute, clock_mono_ms(k->s.clock), &retry_after_s))
 		why = REASON_UA_RATE;
 	if (why != REASON_NONE)
-		tell_refusal(fn, arg, why, retry_after_s);
+		refuse(k, a, why, retry_after_s, false, fn, arg);
 	else if ((ks_naf = nafkc_kscache_get(k->kscache, &a->triple.btid, &a->triple.naf_id, timeguard_now(k->s.guard), &ks_expires_s)) != NULL)
 		give_from(k, a, ks_naf, ks_expires_s, &s, fn, arg);
 	else
@@ -299,57 +316,7 @@ nafkc_keycenter_free(struct nafkc *k)
 
 	DL_FOREACH_SAFE(k->jobs, j, next) {
 		DL_DELETE(k->jobs, j);
+		refuse(k, &j->ask, REASON_STOPPING, 0, true, j->fn, j->arg);
 		free(j);
 	}
-}
-
-/* --- the operator's orders */
-
-static const char *
-apply(enum nafkc_order order, int64_t lifetime_max_s, struct nafkc_device *d)
-{
-	switch (order) {
-	case NAFKC_ALLOW:
-		d->state = NAFKC_DEVICE_ALLOWED;
-		if (lifetime_max_s >= 0)
-			d->lifetime_max_s = lifetime_max_s;
-		return "device-allowed";
-	case NAFKC_BLOCK:
-		d->state = NAFKC_DEVICE_BLOCKED;
-		return "device-blocked";
-	default:
-		d->bound = false;
-		return "device-rebound";
-	}
-}
-
-enum rc
-nafkc_keycenter_order(struct nafkc *k, enum nafkc_order order, const struct device_id *id, int64_t lifetime_max_s,
-    struct nafkc_device *out)
-{
-	struct nafkc_device d = { .id = *id };
-	struct nafkc_audit row = { .at_s = timeguard_now(k->s.guard), .device_id = id->s, .kcv = "", .subject = "" };
-	enum rc rc = nafkc_store_get_device(k->s.store, id, &d), rc2;
-
-	if (rc == RC_NOTFOUND && order != NAFKC_REBIND)
-		rc = RC_OK;
-	if (rc != RC_OK)
-		return rc;
-	row.event = apply(order, lifetime_max_s, &d);
-	if ((rc = store_begin(k->s.store)) != RC_OK)
-		return rc;
-	if ((rc = nafkc_store_put_device(k->s.store, &d)) == RC_OK && order == NAFKC_REBIND)
-		rc = nafkc_store_unbind_keys(k->s.store, id);
-	if (rc == RC_OK)
-		rc = nafkc_store_put_audit(k->s.store, &row);
-	rc2 = store_end(k->s.store, rc == RC_OK);
-	if (rc == RC_OK)
-		rc = rc2;
-	if (rc != RC_OK)
-		return rc;
-	if (order != NAFKC_ALLOW)
-		nafkc_kscache_drop(k->kscache);		/* N3 */
-	log_info("keycenter: device_id=%s: %s", id->s, row.event);
-	*out = d;
-	return RC_OK;
 }

@@ -110,7 +110,7 @@ size_t nafkc_refusal_body(enum reason why, char *out, size_t cap);
  *                            device-allow  {"device_id","lifetime_max"?}   → {"device":{…}}   lists it, ends a block, keeps its binding
  *   device block ID          device-block  {"device_id"}                   → {"device":{…}}
  *   device rebind ID         device-rebind {"device_id"}                   → {"device":{…}}   the next public key that comes has it
- *   audit [--limit N]        audit         {"limit"?}                      → {"audit":[{"at","event","device_id","btid","naf_id","kcv","expires","spki","subject"}]}
+ *   audit [--limit N]        audit         {"limit"?}                      → {"audit":[{"at","event","reason","device_id","btid","naf_id","kcv","expires","spki","subject"}]}
  *                                                                            newest first, 100 unless told
  *   wait peer [HOST]         wait-peer     {"peer"?,"timeout_s"?}          → {}               (default: any, 10 s)
  * state of a key: "active"; of a device: "seen" "allowed" "blocked". Durations are text ("6h"), "" = none; times UTC text.

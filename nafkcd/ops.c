@@ -98,7 +98,7 @@ order(struct nafkc *k, struct ctl *c, struct rpc_req *q, json_t *body, enum nafk
 		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "lifetime_max: expected a duration such as 6h, or \"\" for none");
 		return;
 	}
-	rc = nafkc_keycenter_order(k, what, &id, lifetime_max_s, &d);
+	rc = nafkc_order_device(k, what, &id, lifetime_max_s, &d);
 	if (rc == RC_OK)
 		ctl_ok(c, q, json_pack("{s:o}", "device", nafkc_device_json(&d)));
 	else if (rc == RC_NOTFOUND)

@@ -34,6 +34,7 @@ static const char *const migrations[] = {
 	"  id INTEGER PRIMARY KEY,"
 	"  at INTEGER NOT NULL,"
 	"  event TEXT NOT NULL,"
+	"  reason TEXT NOT NULL,"		/* why refused, '' = it was not */
 	"  device_id TEXT NOT NULL,"
 	"  btid TEXT NOT NULL,"
 	"  naf_id TEXT NOT NULL,"

@@ -52,7 +52,8 @@ json_t *nafkc_device_json(const struct nafkc_device *d);
 
 struct nafkc_audit {
 	int64_t at_s;
-	const char *event;		/* "key-given" "key-given-again" "device-bound" "device-allowed" "device-blocked" "device-rebound" */
+	const char *event;		/* "key-given" "key-given-again" "refused" "device-bound" "device-allowed" "device-blocked" "device-rebound" */
+	const char *reason;		/* code of a refusal, "" = none */
 	const struct triple *triple;	/* NULL: about a device */
 	const char *device_id;
 	const char *kcv, *subject;	/* "" = none */
@@ -60,7 +61,7 @@ struct nafkc_audit {
 	const uint8_t *spki;		/* 32 octets, NULL = none */
 };
 enum rc nafkc_store_put_audit(struct store *st, const struct nafkc_audit *a) MUST_USE;
-/* Newest first, at most max: {"at","event","device_id","btid","naf_id","kcv","expires","spki","subject"}. */
+/* Newest first, at most max: {"at","event","reason","device_id","btid","naf_id","kcv","expires","spki","subject"}. */
 enum rc nafkc_store_list_audit(struct store *st, unsigned max, json_t *out) MUST_USE;
 
 /* --- T1 */

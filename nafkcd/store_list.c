@@ -92,7 +92,7 @@ nafkc_store_put_audit(struct store *st, const struct nafkc_audit *a)
 
 	if (a->triple != NULL)
 		naf_id_print(&a->triple->naf_id, naf_id);
-	return sql_run(st, NAFKC_SQL_PUT_AUDIT, NULL, "itttttibt", a->at_s, a->event, a->device_id,
+	return sql_run(st, NAFKC_SQL_PUT_AUDIT, NULL, "ittttttibt", a->at_s, a->event, a->reason, a->device_id,
 	    a->triple != NULL ? a->triple->btid.s : "", naf_id, a->kcv, a->expires_s, span_of(a->spki, a->spki == NULL ? 0 : 32), a->subject);
 }
 
@@ -104,7 +104,7 @@ audit_row(sqlite3_stmt *q)
 	clock_print_utc(sqlite3_column_int64(q, 0), at);
 	if (sqlite3_column_int64(q, 6) != 0)
 		clock_print_utc(sqlite3_column_int64(q, 6), expires);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "at", at, "event", text(q, 1), "device_id", text(q, 2),
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "at", at, "event", text(q, 1), "reason", text(q, 9), "device_id", text(q, 2),
 	    "btid", text(q, 3), "naf_id", text(q, 4), "kcv", text(q, 5), "expires", expires, "spki", text(q, 7), "subject", text(q, 8));
 }
 

@@ -18,9 +18,9 @@
 	X(PUT_DEVICE, "INSERT OR REPLACE INTO device (device_id, state, spki, lifetime_max, subject) VALUES (?1, ?2, ?3, ?4, ?5)") \
 	X(COUNT_DEVICES, "SELECT count(*) FROM device WHERE spki = ?1") \
 	X(EACH_DEVICE, "SELECT device_id, state, spki, lifetime_max, subject FROM device ORDER BY device_id") \
-	X(PUT_AUDIT, "INSERT INTO audit (at, event, device_id, btid, naf_id, kcv, expires, spki, subject)" \
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)") \
-	X(EACH_AUDIT, "SELECT at, event, device_id, btid, naf_id, kcv, expires, lower(ifnull(hex(spki), '')), subject FROM audit" \
+	X(PUT_AUDIT, "INSERT INTO audit (at, event, reason, device_id, btid, naf_id, kcv, expires, spki, subject)" \
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \
+	X(EACH_AUDIT, "SELECT at, event, device_id, btid, naf_id, kcv, expires, lower(ifnull(hex(spki), '')), subject, reason FROM audit" \
 	    " ORDER BY id DESC LIMIT ?1") \
 	X(EXPIRE_KEY, "DELETE FROM key WHERE (naf_id, btid, device_id) IN" \
 	    " (SELECT naf_id, btid, device_id FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \

@@ -55,16 +55,22 @@ call_new(struct nafkc *k, struct http_xchg *x)
 static void
 call_free(struct nafkc_call *c)
 {
-	DL_DELETE(c->k->calls, c);
+	if (c->k != NULL)
+		DL_DELETE(c->k->calls, c);
 	OPENSSL_cleanse(c->body, sizeof(c->body));
 	free(c);
 }
 
+/* Each has its answer in the turn's outbox by now, which may run after the core has gone. */
 void
 nafkc_ua_free(struct nafkc *k)
 {
-	while (k->calls != NULL)
-		call_free(k->calls);
+	struct nafkc_call *c, *next;
+
+	DL_FOREACH_SAFE(k->calls, c, next) {
+		DL_DELETE(k->calls, c);
+		c->k = NULL;
+	}
 }
 
 static void

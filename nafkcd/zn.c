@@ -36,7 +36,8 @@ struct waiter {			/* one Key Request */
 
 struct flight {			/* one BIR */
 	struct flight *prev, *next;
-	struct nafkc_zn *z;
+	struct nafkc_zn *z;	/* NULL: the core has gone while this one waited in the outbox */
+	bool queued;		/* in the turn's outbox */
 	struct zn_bir bir;
 	struct dia_call *call;
 	struct waiter *waiters;
@@ -78,7 +79,10 @@ flight_free(struct flight *f)
 	}
 	DL_DELETE(f->z->flights, f);
 	dia_cancel(f->call);
-	free(f);
+	if (f->queued)
+		f->z = NULL;
+	else
+		free(f);
 }
 
 /* Tells everybody who waits, and ends it. The flight is out of the list first: who asks again from its callback starts anew. */
@@ -165,6 +169,11 @@ depart(void *arg, enum rc rc)
 	struct dia_buf buf = { 0 };
 	enum reason why = REASON_INTERNAL;
 
+	f->queued = false;
+	if (z == NULL) {
+		free(f);
+		return;
+	}
 	snprintf(f->bir.dest_realm, sizeof(f->bir.dest_realm), "%s", realm_now(z, info));
 	if (rc != RC_OK)
 		why = REASON_NOT_DURABLE;
@@ -217,6 +226,7 @@ nafkc_zn_ask(struct nafkc_zn *z, const struct btid *btid, const struct naf_id *n
 		f->began_ms = clock_mono_ms(z->k->s.clock);
 		dia_session_id(z->node, f->bir.session_id);
 		DL_APPEND(z->flights, f);
+		f->queued = true;
 		turn_later(z->k->s.turn, depart, f);
 	}
 	LL_APPEND(f->waiters, w);

@@ -215,25 +215,42 @@ END_TEST
 
 START_TEST(the_audit_says_who_got_what_newest_first)
 {
-	static const char *const events[] = { "device-blocked", "key-given-again", "key-given", "device-bound" };
+	static const char *const events[] = { "refused", "device-blocked", "key-given-again", "key-given", "device-bound" };
 
 	start(NAFKC_ANY);
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	order("device-block", ID);
-	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);		/* refused: no row */
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	order("audit", "{}");
-	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "audit")), 4);
-	for (size_t i = 0; i < 4; i++) {
+	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "audit")), 5);
+	for (size_t i = 0; i < 5; i++) {
 		ck_assert_str_eq(at("audit", i, "event"), events[i]);
+		ck_assert_str_eq(at("audit", i, "reason"), i == 0 ? "ua-blocked" : "");
 		ck_assert_str_eq(at("audit", i, "device_id"), DEVICE);
 	}
-	ck_assert_str_eq(at("audit", 2, "btid"), BTID);
-	ck_assert_uint_eq(strlen(at("audit", 2, "kcv")), KCV_LEN);
-	ck_assert_str_eq(at("audit", 2, "subject"), "CN=device 0a");
-	ck_assert_str_eq(at("audit", 2, "expires"), "2027-01-15T16:00:00Z");
+	ck_assert_str_eq(at("audit", 3, "btid"), BTID);
+	ck_assert_uint_eq(strlen(at("audit", 3, "kcv")), KCV_LEN);
+	ck_assert_str_eq(at("audit", 3, "subject"), "CN=device 0a");
+	ck_assert_str_eq(at("audit", 3, "expires"), "2027-01-15T16:00:00Z");
 	order("audit", "{\"limit\":1}");
 	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "audit")), 1);
+	finish();
+}
+END_TEST
+
+START_TEST(who_is_refused_cannot_fill_the_audit)
+{
+	start(NAFKC_LISTED);
+	for (int i = 0; i < 100; i++) {
+		ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+		said_refused(&s, 403, "refused");
+	}
+	order("audit", "{\"limit\":1000}");
+	/* a minute's worth, and what came back in the seconds that this took */
+	ck_assert_uint_le(json_array_size(json_object_get(got.body, "audit")), 80);
+	ck_assert_uint_ge(json_array_size(json_object_get(got.body, "audit")), 60);
+	ck_assert_uint_eq(w.bsf[0].birs, 0);
 	finish();
 }
 END_TEST
@@ -351,6 +368,7 @@ main(void)
 	tcase_add_test(t, n3_a_block_empties_the_memory_of_ks_naf);
 	tcase_add_test(t, a_devices_own_limit_is_set_and_taken_away);
 	tcase_add_test(t, the_audit_says_who_got_what_newest_first);
+	tcase_add_test(t, who_is_refused_cannot_fill_the_audit);
 	tcase_add_loop_test(t, bad_operations_are_refused, 0, TABLE_N(bad));
 	tcase_add_test(t, wait_peer_is_answered_at_once_in_time_or_too_late);
 	tcase_add_test(t, health_and_status_tell_of_the_bsf);

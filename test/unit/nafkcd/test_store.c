@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(t1_purge_takes_keys_first_then_old_audit_rows_in_slices)
 {
-	struct nafkc_audit row = { .event = "key-given", .device_id = "d", .kcv = "", .subject = "" };
+	struct nafkc_audit row = { .event = "key-given", .reason = "", .device_id = "d", .kcv = "", .subject = "" };
 	unsigned n;
 	int64_t keys, devices;
 
@@ -252,6 +252,24 @@ START_TEST(killed_before_its_answer_the_device_gets_the_same_key_later)
 }
 END_TEST
 
+START_TEST(a_core_freed_with_a_request_on_its_way_answers_it_stopping)
+{
+	open_world();
+	w.bsf[0].mood = BSF_HOLDS;
+	world_start(&w);
+	say(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	if (_i == 1)
+		settle(&w);		/* the BIR is out; else it still waits for its turn */
+	nafkc_free(w.k);
+	w.k = NULL;
+	turn_end(w.turn);
+	ck_assert(s.over);
+	said_refused(&s, 503, "unavailable");
+	ck_assert_uint_eq(w.bsf[0].n_held, (unsigned)_i);
+	close_world();
+}
+END_TEST
+
 START_TEST(a_turn_that_cannot_be_kept_is_503_and_tells_no_key)
 {
 	struct uaxml_response r;
@@ -317,6 +335,7 @@ main(void)
 	tcase_add_test(t, a_row_moved_elsewhere_does_not_open);
 	tcase_add_test(t, what_was_answered_is_there_after_kill_9);
 	tcase_add_test(t, killed_before_its_answer_the_device_gets_the_same_key_later);
+	tcase_add_loop_test(t, a_core_freed_with_a_request_on_its_way_answers_it_stopping, 0, 2);
 	tcase_add_test(t, a_turn_that_cannot_be_kept_is_503_and_tells_no_key);
 	tcase_add_test(t, no_key_is_in_the_file_as_it_is);
 	suite_add_tcase(su, t);

@@ -56,6 +56,8 @@ struct world {
 	char lines[65536];
 };
 
+static bool world_is_dead;	/* between death and the end of its last turn: nothing leaves */
+
 /* One message on Ua, and what came back. */
 struct said {
 	struct http_xchg x;		/* first */
@@ -245,7 +247,11 @@ world_start(struct world *w)
 static inline void
 world_kill_core(struct world *w)
 {
+	world_is_dead = true;
 	nafkc_free(w->k);
+	if (w->turn != NULL)
+		turn_end(w->turn);
+	world_is_dead = false;
 	trace_free(w->trace);
 	timeguard_free(w->guard);
 	turn_free(w->turn);
@@ -278,6 +284,8 @@ said_answer(struct http_xchg *x, int status, const struct http_header *h, size_t
 	const char *v;
 
 	(void)close;
+	if (world_is_dead)
+		return;
 	ck_assert(!s->over);
 	s->over = true;
 	s->status = status;
