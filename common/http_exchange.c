@@ -66,7 +66,13 @@ on_answer(struct http_xchg *x, int status, const struct http_header *h, size_t n
 {
 	struct exchange *e = (struct exchange *)x;
 	struct http_server *s = e->s;
-	struct MHD_Response *r = http_response_new(s, h, n, body, close || atomic_load(&s->stopping));
+	struct MHD_Response *r;
+
+	if (s == NULL) {		/* the server has gone before its core */
+		exchange_unref(e);
+		return;
+	}
+	r = http_response_new(s, h, n, body, close || atomic_load(&s->stopping));
 
 	pthread_mutex_lock(&s->lock);
 	TAILQ_REMOVE(&s->lent, e, lent_list);
@@ -96,6 +102,7 @@ arrive(void *arg)
 		exchange_unref(e);
 		return;
 	}
+	e->arrived = true;
 	atomic_fetch_add(&s->requests, 1);
 	s->on_request(&e->x, s->arg);
 }

@@ -294,7 +294,10 @@ http_server_free(struct http_server *s)
 	}
 	while ((e = TAILQ_FIRST(&s->lent)) != NULL) {
 		TAILQ_REMOVE(&s->lent, e, lent_list);
-		exchange_unref(e);
+		if (e->arrived)
+			e->s = NULL;		/* the core's to end, by its answer */
+		else
+			exchange_unref(e);
 	}
 	clock_timer_free(s->sweep);
 	post_free(s->post);

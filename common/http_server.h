@@ -70,7 +70,10 @@ enum rc http_server_reload(struct http_server *s) MUST_USE;
  * loop. New requests on standing connections get 503.
  */
 void http_server_stop(struct http_server *s, void (*done)(void *arg), void *arg);
-/* After done. Without stop: what is in flight gets 503, and its http_xchg are gone. NULL is fine. */
+/*
+ * After done. Without stop: what is in flight gets 503; its http_xchg live until http_answer(), which then does nothing.
+ * NULL is fine.
+ */
 void http_server_free(struct http_server *s);
 
 struct http_server_stats {

@@ -55,6 +55,7 @@ struct exchange {
 	struct http_peer peer;
 	enum reason refusal;		/* found before the core; answered once the body is in */
 	bool head_seen, posted;
+	bool arrived;			/* the core has it; loop only */
 	/* the answer: written before the connection is resumed, read after */
 	int status;
 	struct MHD_Response *response;

@@ -14,6 +14,8 @@ static struct http_client *cli;
 static struct http_tls *tls;
 static struct pki_cert ca, other_ca, cert, own;
 static bool hold;
+static struct http_xchg *held[4];
+static size_t n_held;
 static size_t n_seen;
 static char seen[4096], ports[8][64];
 
@@ -24,8 +26,10 @@ on_request(struct http_xchg *x, void *arg)
 	size_t n = 0;
 
 	(void)arg;
-	if (hold)
+	if (hold) {
+		held[n_held++] = x;
 		return;
+	}
 	snprintf(ports[n_seen % 8], sizeof ports[0], "%s", x->req->peer->address);
 	n_seen++;
 	n += (size_t)snprintf(seen + n, sizeof seen - n, "%s %s\n", x->req->method, x->req->path);
@@ -91,6 +95,8 @@ finish(void)
 	http_client_free(cli);
 	http_tls_free(tls);
 	http_server_free(srv);
+	while (n_held > 0)
+		http_answer(held[--n_held], 200, NULL, 0, span_str(""), false);
 	clock_free(clk);
 	loop_free(loop);
 }
