@@ -10,7 +10,7 @@
     --qop QOP         auth-int (default), auth, none
     --leave-out P     a parameter of the answer that is not sent: algorithm, opaque (several times)
     --agent TEXT      User-Agent (default says 3gpp-gba-tmpi; "" = none)
-    --hold            waits for a line on standard input between challenge and answer
+    --hold            between challenge and answer prints the line "held" and waits for one on standard input
     --spoil WHAT      response: a wrong one; res: computed with the RES a byte off; auts: a wrong AUTS; body: auth-int over another
                       body; twice: the same answer once more, and what that got as "again"
     --step1           stops after the first answer
@@ -177,6 +177,7 @@ class Phone:
         if self.args.step1:
             return
         if self.args.hold:
+            print("held", flush=True)
             sys.stdin.readline()
         while True:
             res, ck, ik, auts = self.card.authenticate(rand, autn)
