@@ -51,6 +51,10 @@ mt_start(struct mt *m)
 {
 	enum rc rc;
 
+	if (!m->conf.device_any && m->conf.n_devices == 0)
+		log_warn("no device is admitted: devices is empty");
+	if (!m->conf.naf_any && m->conf.n_nafs == 0)
+		log_warn("no key can be derived: naf_ids is empty, and naf_policy is listed");
 	if ((rc = mt_local_start(m->local)) != RC_OK)
 		return rc;
 	mt_gba_start(m->gba);

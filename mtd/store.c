@@ -264,6 +264,21 @@ mt_store_get_tmpi(struct store *st, const struct mt_app *app, const struct impi 
 
 /* --- Ks_(ext)_NAF */
 
+static enum rc
+count_ks_naf(struct store *st, const struct mt_app *app, const struct btid *btid, int64_t *n)
+{
+	sqlite3_stmt *q;
+	enum rc rc;
+
+	if ((rc = sql_bind(st, MT_SQL_COUNT_KS_NAF, &q, "ttt", app->iccid.s, app->aid, btid->s)) != RC_OK)
+		return rc;
+	if ((rc = sql_step(q)) != RC_OK)
+		return rc;
+	*n = sqlite3_column_int64(q, 0);
+	sql_done(q);
+	return RC_OK;
+}
+
 enum rc
 mt_store_put_ks_naf(struct store *st, const struct mt_app *app, const struct btid *btid, const struct naf_id *naf,
     int64_t expires, const struct secret *ks_naf)
@@ -271,8 +286,11 @@ mt_store_put_ks_naf(struct store *st, const struct mt_app *app, const struct bti
 	char naf_text[NAF_ID_TEXT_MAX + 1];
 	const char *const pk[] = { app->iccid.s, app->aid, btid->s, naf_text };
 	uint8_t sealed[MT_SEALED];
+	int64_t n = 0;
 	enum rc rc;
 
+	if ((rc = count_ks_naf(st, app, btid, &n)) != RC_OK || n >= MT_KS_NAFS_MAX)
+		return rc;
 	naf_id_print(naf, naf_text);
 	if ((rc = mt_sql_seal(st, "ks_naf", "ks_naf", pk, 4, ks_naf, sealed)) != RC_OK)
 		return rc;

@@ -72,10 +72,11 @@ enum rc mt_store_put_tmpi(struct store *st, const struct mt_app *app, const stru
 enum rc mt_store_get_tmpi(struct store *st, const struct mt_app *app, const struct impi *impi, char out[static TMPI_LEN + 1])
     MUST_USE;
 
-/* --- Ks_(ext)_NAF */
+/* --- Ks_(ext)_NAF. With naf_policy = any devices name the NAFs: so many are kept per B-TID, further ones are derived each time. */
+#define MT_KS_NAFS_MAX 256
 enum rc mt_store_put_ks_naf(struct store *st, const struct mt_app *app, const struct btid *btid, const struct naf_id *naf,
     int64_t expires, const struct secret *ks_naf) MUST_USE;
-/* RC_NOTFOUND, RC_EXPIRED. Caller frees. */
+/* RC_NOTFOUND, RC_EXPIRED. Caller frees. (A full table took nothing: RC_NOTFOUND.) */
 enum rc mt_store_get_ks_naf(struct store *st, const struct mt_app *app, const struct btid *btid, const struct naf_id *naf,
     int64_t now_s, struct secret **out) MUST_USE;
 

@@ -22,6 +22,7 @@
 	X(GET_TMPI, "SELECT tmpi FROM tmpi WHERE icc_id = ?1 AND aid = ?2 AND impi = ?3") \
 	X(PUT_KS_NAF, "INSERT OR REPLACE INTO ks_naf (icc_id, aid, btid, naf_id, ks_naf, expires)" \
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+	X(COUNT_KS_NAF, "SELECT count(*) FROM ks_naf WHERE icc_id = ?1 AND aid = ?2 AND btid = ?3") \
 	X(GET_KS_NAF, "SELECT ks_naf, expires FROM ks_naf WHERE icc_id = ?1 AND aid = ?2 AND btid = ?3 AND naf_id = ?4") \
 	X(DROP_WAITING, "DELETE FROM key WHERE icc_id = ?1 AND device_id = ?2 AND state = 0") \
 	X(PUT_KEY, "INSERT INTO key (icc_id, device_id, btid, naf_id, ks_local_mt, ks_naf, challenge, created, expires, state, link, conn, seq)" \

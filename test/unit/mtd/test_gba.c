@@ -1,4 +1,5 @@
 /* gba: the procedure through the whole MT, by what devices see and what it costs. RULES K1 K6 K7 K8 K11 U10 T1 T2 */
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include "test/unit/mtd/rig.h"
@@ -619,6 +620,51 @@ START_TEST(asked_while_the_card_is_read)
 }
 END_TEST
 
+static int fail_commits;
+static int
+on_commit(void *arg)
+{
+	(void)arg;
+	return fail_commits;
+}
+
+/* Another card counts when the deletion of the old one's data is durable, and not before. */
+START_TEST(card_counts_when_it_is_recorded)
+{
+	struct iccid iccid;
+
+	fail_commits = 0;
+	up();
+	dev_derive(&dev, RIG_NAF, RIG_DEVICE, NULL, NULL);
+	sqlite3_commit_hook(sqlite3_db_handle((sqlite3_stmt *)store_stmt(rig.store, 0)), on_commit, NULL);
+	mt_uicc_soft_eject(rig.uicc);
+	rig_run();
+	fail_commits = 1;
+	rig_insert(2);
+	rig_run();
+	ck_ok(mt_store_last_card(rig.store, &iccid));
+	ck_assert_str_eq(iccid.s, "89880000000000000001");
+	ck_assert_int_eq(rig_keys(-1), 1);
+	dev_send(&dev, "info", json_pack("{s:s}", "device_id", RIG_DEVICE));
+	rig_run();
+	ck_assert_str_eq(dev.word, "waiting-card");
+	for (int i = 0; i < 5; i++) {
+		clock_advance(rig.clock, 1000);
+		rig_run();
+	}
+	ck_assert_int_eq(rig_keys(-1), 1);
+	fail_commits = 0;
+	clock_advance(rig.clock, 1000);
+	rig_run();
+	dev_expect(&dev, REASON_NONE);
+	ck_assert_str_eq(dev_text(&dev, "btid"), "");
+	ck_ok(mt_store_last_card(rig.store, &iccid));
+	ck_assert_str_eq(iccid.s, "89880000000000000002");
+	ck_assert_int_eq(rig_keys(-1), 0);
+	sqlite3_commit_hook(sqlite3_db_handle((sqlite3_stmt *)store_stmt(rig.store, 0)), NULL, NULL);
+}
+END_TEST
+
 /* The card of somebody whom the BSF does not know. */
 START_TEST(unknown_subscriber)
 {
@@ -757,6 +803,7 @@ main(void)
 	tcase_add_test(t, another_card_found_at_start);
 	tcase_add_test(t, card_pulled_in_a_run);
 	tcase_add_test(t, asked_while_the_card_is_read);
+	tcase_add_test(t, card_counts_when_it_is_recorded);
 	tcase_add_test(t, unknown_subscriber);
 	tcase_add_test(t, tmpi_from_run_to_run);
 	tcase_add_test(t, t2_clock_jumped);

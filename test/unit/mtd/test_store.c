@@ -228,6 +228,28 @@ START_TEST(k6_ks_naf_by_btid_and_naf)
 }
 END_TEST
 
+START_TEST(k6_bounded_where_devices_name_the_nafs)
+{
+	struct btid one = btid("one"), two = btid("two");
+	struct secret *k = octets(9), *got;
+	struct naf_id n;
+	char text[64];
+
+	for (int i = 0; i <= MT_KS_NAFS_MAX; i++) {
+		(void)snprintf(text, sizeof text, "n%d.example.org/0100000002", i);
+		ck_ok(naf_id_parse(span_str(text), &n));
+		ck_ok(mt_store_put_ks_naf(st, &card, &one, &n, LATER, k));
+		ck_rc(mt_store_get_ks_naf(st, &card, &one, &n, NOW, &got), i < MT_KS_NAFS_MAX ? RC_OK : RC_NOTFOUND);
+		if (i < MT_KS_NAFS_MAX)
+			secret_free(got);
+	}
+	ck_ok(mt_store_put_ks_naf(st, &card, &two, &n, LATER, k));	/* each B-TID has its own */
+	ck_ok(mt_store_get_ks_naf(st, &card, &two, &n, NOW, &got));
+	secret_free(got);
+	secret_free(k);
+}
+END_TEST
+
 START_TEST(tmpi_of_the_impi)
 {
 	static const char t1[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA@tmpi.bsf.3gppnetwork.org";
@@ -553,6 +575,7 @@ main(void)
 	tcase_add_test(t, ks_in_the_uicc);
 	tcase_add_test(t, k8_drop_only_if_newest);
 	tcase_add_test(t, k6_ks_naf_by_btid_and_naf);
+	tcase_add_test(t, k6_bounded_where_devices_name_the_nafs);
 	tcase_add_test(t, tmpi_of_the_impi);
 	tcase_add_test(t, key_round_trip);
 	tcase_add_test(t, k2_one_in_use_one_waiting);
