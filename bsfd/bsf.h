@@ -16,13 +16,14 @@
 
 #include "common/conf.h"
 #include "common/ctl.h"
+#include "common/daemon.h"
 #include "common/http.h"
 #include "common/naf_id.h"
 #include "common/rc.h"
 #include "common/reason.h"
 #include "common/store.h"
 
-#define BSF_SERVER_TOKEN "kslocal-bsfd/0.1.0 3gpp-gba-tmpi"	/* Server on Ub (TS 33.220 4.5.2) */
+#define BSF_SERVER_TOKEN "kslocal-bsfd/" KSLOCAL_VERSION " 3gpp-gba-tmpi"	/* Server on Ub (TS 33.220 4.5.2) */
 
 struct bsf;
 struct clock;
