@@ -33,7 +33,7 @@ struct link_cb {
 	 * It ended, or never came up. Nothing follows; call link_free(). why says which refusal it was (REASON_NONE = the peer
 	 * closed in good order), detail is for a log line, escaped.
 	 */
-	void (*on_closed)(struct link *l, enum reason why, const char *detail, void *arg);
+	void (*on_closed)(struct link *l, enum reason why, const char *detail, void *arg);	/* detail ends with the link */
 };
 
 /* The network seam: how links come to be. */

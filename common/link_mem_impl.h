@@ -37,6 +37,7 @@ struct mem_link {
 	bool is_ready, broken, peer_ended, up_due, drained_due, tls;
 	unsigned id;
 	char address[160];		/* connected to, or accepted at */
+	char detail[32];		/* on_closed's: it ends with the link, as a socket's does */
 };
 
 struct mem_cut {

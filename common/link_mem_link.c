@@ -58,8 +58,9 @@ link_mem_closed(struct mem_link *m, enum reason why, const char *detail)
 	link_mem_unready(m);
 	leave_listener(m);
 	clock_timer_stop(m->close_timer);
+	snprintf(m->detail, sizeof m->detail, "%s", detail);
 	if (m->base.cb.on_closed != NULL)
-		m->base.cb.on_closed(&m->base, why, detail, m->base.arg);
+		m->base.cb.on_closed(&m->base, why, m->detail, m->base.arg);
 }
 
 static void

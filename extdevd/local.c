@@ -159,6 +159,7 @@ down(struct extdev_mt *m, enum reason why, const char *detail)
 {
 	struct extdev_local *l = &m->local;
 
+	(void)snprintf(l->detail, sizeof l->detail, "%s", detail);	/* it is the link's, and ends with it */
 	link_free(l->link);
 	rpc_free(l->rpc);
 	l->link = NULL;
@@ -171,9 +172,8 @@ down(struct extdev_mt *m, enum reason why, const char *detail)
 	if (why == REASON_NONE)
 		why = REASON_LOCAL_GONE;
 	if (l->why != why)		/* once, not at each attempt */
-		log_reason(why, "local: mt=%s address=%s: %s", m->conf->name, m->conf->address, detail);
+		log_reason(why, "local: mt=%s address=%s: %s", m->conf->name, m->conf->address, l->detail);
 	l->why = why;
-	(void)snprintf(l->detail, sizeof l->detail, "%s", detail);
 	clock_timer_set(l->again, l->back_off_ms);
 	l->back_off_ms = 2 * l->back_off_ms > BACK_OFF_MAX_MS ? BACK_OFF_MAX_MS : 2 * l->back_off_ms;
 	extdev_on_link_down(m, why, l->detail);
