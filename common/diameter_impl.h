@@ -68,7 +68,8 @@ struct dia_conn {
 	bool tls, accepted;
 	enum dia_state state;
 	struct clock_timer *timer;	/* the one deadline: capabilities, watchdog, close */
-	int64_t open_ms;		/* up since */
+	bool opened;			/* capabilities were exchanged, at */
+	int64_t open_ms;
 	int64_t quiet_ms;		/* last message in, or last DWR out */
 	int64_t tw_ms;			/* this time's Tw */
 	bool dwr_pending, probing;

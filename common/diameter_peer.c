@@ -96,7 +96,7 @@ dia_conn_end(struct dia_conn *c, enum reason why, const char *detail)
 {
 	struct dia_node *n = c->node;
 	struct dia_peer *p = c->peer;
-	bool was_up = dia_state_up(c->state), steady = c->open_ms != 0 && dia_conn_now(c) - c->open_ms >= DIA_STEADY_MS;
+	bool was_up = dia_state_up(c->state), steady = c->opened && dia_conn_now(c) - c->open_ms >= DIA_STEADY_MS;
 
 	if (c->dead)
 		return;
@@ -105,8 +105,7 @@ dia_conn_end(struct dia_conn *c, enum reason why, const char *detail)
 		why = c->why;		/* said when it was decided */
 	else
 		log_end(c, why, detail);
-	if (c->open_ms != 0)
-		n->counts.disconnects++;
+	n->counts.disconnects += c->opened;
 	dia_conn_enter(c, DIA_DOWN);
 	clock_timer_free(c->timer);
 	link_free(c->link);
@@ -152,6 +151,7 @@ dia_conn_send(struct dia_conn *c, struct dia_buf *b)
 void
 dia_conn_opened(struct dia_conn *c)
 {
+	c->opened = true;
 	c->open_ms = dia_conn_now(c);
 	c->peer->off = false;
 	c->node->counts.connects++;

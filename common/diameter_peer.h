@@ -160,6 +160,7 @@ enum dia_state {
 	DIA_CLOSING,		/* DPR sent or received, or an error answer is on its way */
 	DIA_STATE_COUNT
 };
+/* "open", "wait-cea", … */
 const char *dia_state_name(enum dia_state s);
 
 struct dia_peer_info {

@@ -573,7 +573,7 @@ START_TEST(a_peer_that_was_away_is_back_within_5_s)
 	for (int i = 0; i < 3; i++) {
 		link_mem_cut(w.net, BSF_ADDRESS, true);
 		pass(&w, 600 * 1000);
-		ck_assert(!dia_node_up(naf.node));
+		ck_assert(!dia_node_up(naf.node) && counts(&naf).disconnects == (uint64_t)i + 1);
 		link_mem_cut(w.net, BSF_ADDRESS, false);
 		pass(&w, 5000);
 		ck_assert(dia_node_up(naf.node) && dia_node_up(bsf.node));
