@@ -362,6 +362,20 @@ START_TEST(status_and_health)
 }
 END_TEST
 
+START_TEST(B3_health_says_that_zn_is_insecure)
+{
+	json_t *problems = json_array();
+
+	bsf_free(f.b);
+	f.conf.zn.insecure = true;
+	ck_ok(fix_new(&f));
+	bsf_health(f.b, problems);
+	ck_assert_uint_eq(json_array_size(problems), 1);
+	ck_assert_ptr_nonnull(strstr(json_string_value(json_array_get(problems, 0)), "insecure"));
+	json_decref(problems);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -382,6 +396,7 @@ main(void)
 	tcase_add_test(tc, wait_peer_times_out);
 	tcase_add_test(tc, who_waits_is_told_that_we_stop);
 	tcase_add_test(tc, status_and_health);
+	tcase_add_test(tc, B3_health_says_that_zn_is_insecure);
 	suite_add_tcase(s, tc);
 	return unit_run(s);
 }

@@ -763,6 +763,36 @@ START_TEST(T1_expired_ones_are_purged)
 }
 END_TEST
 
+START_TEST(T1_a_thousand_are_gone_within_a_second)
+{
+	struct secret *ks = NULL;
+	int turns = 0;
+
+	ck_ok(secret_new(KS_LEN, &ks));
+	ck_ok(store_begin(f.store));
+	for (int i = 0; i < 1000; i++) {
+		struct bsf_bootstrap run = { .created_s = START_S, .expires_s = START_S + 100 };
+
+		snprintf(run.btid.s, sizeof run.btid.s, "%d@" BSF_NAME, i);
+		snprintf(run.impi.s, sizeof run.impi.s, "%d@x.org", i);
+		ck_ok(bsf_store_put_bootstrap(f.store, &run, ks, 8, ""));
+	}
+	ck_ok(store_end(f.store, true));
+	turn_end(f.turn);
+	restart();	/* the purge finds them by itself */
+	clock_advance(f.clock, 99999);
+	turn_end(f.turn);
+	ck_assert_int_eq(count_bootstraps(), 1000);
+	for (; turns < 100 && count_bootstraps() > 0; turns++) {
+		clock_advance(f.clock, 10);
+		turn_end(f.turn);
+	}
+	ck_assert_int_eq(count_bootstraps(), 0);
+	ck_assert_int_le(turns, 99);
+	secret_free(ks);
+}
+END_TEST
+
 /* --- durable before answered */
 
 START_TEST(commit_fails_at_the_200)
@@ -976,6 +1006,7 @@ main(void)
 	tcase_add_test(tc, B2_step_1_costs_no_commit);
 	tcase_add_loop_test(tc, B1_eight_btids_or_one, 0, 2);
 	tcase_add_test(tc, T1_expired_ones_are_purged);
+	tcase_add_test(tc, T1_a_thousand_are_gone_within_a_second);
 	tcase_add_test(tc, commit_fails_at_the_200);
 	tcase_add_test(tc, commit_fails_at_a_challenge_that_needs_one);
 	tcase_add_test(tc, commit_fails_at_the_auts);
