@@ -56,7 +56,9 @@ settle(struct exchange *e, int status, struct MHD_Response *r)
 void
 exchange_expire(struct exchange *e, enum reason why)
 {
-	log_reason(why, "%s: peer=%s path=%s", e->s->name, e->c->address, e->path);
+	char path[128];
+
+	log_reason(why, "%s: peer=%s path=%s", e->s->name, e->c->address, log_text(span_str(e->path), path, sizeof(path)));
 	settle(e, reason_get(why)->http, http_refusal_new(e->s, why, true));
 	atomic_fetch_add(&e->s->refused, 1);
 }

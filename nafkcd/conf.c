@@ -10,7 +10,8 @@
 
 static cfg_opt_t ua_options[] = {
 	CFG_STR("listen", "127.0.0.1:8443", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
-	CFG_STR("client_ca", NULL, CFGF_NONE), CFG_STR("crl", NULL, CFGF_NONE), CFG_END()
+	CFG_STR("client_ca", NULL, CFGF_NONE), CFG_STR("crl", NULL, CFGF_NONE),
+	CFG_INT("connections", 1024, CFGF_NONE), CFG_INT("per_ip", 0, CFGF_NONE), CFG_END()
 };
 static cfg_opt_t peer_options[] = {
 	CFG_STR("realm", NULL, CFGF_NONE), CFG_STR("address", NULL, CFGF_NONE), CFG_BOOL("tls", cfg_false, CFGF_NONE),
@@ -64,6 +65,8 @@ read_ua(struct conf *c, cfg_t *s, struct nafkc_conf *out)
 	out->ua.key = conf_text(c, s, "key", CONF_PRIVATE_FILE);
 	out->ua.client_ca = conf_text(c, s, "client_ca", CONF_FILE);
 	out->ua.crl = optional(c, s, "crl", CONF_FILE);
+	out->ua.connections = (unsigned)conf_int(c, s, "connections", 1, 100000);
+	out->ua.per_ip = (unsigned)conf_int(c, s, "per_ip", 0, 100000);
 }
 
 /* Any peer with tls: ours must be given. */

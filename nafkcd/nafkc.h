@@ -63,6 +63,7 @@ struct nafkc_conf {
 	struct {
 		const char *listen;	/* "127.0.0.1:8443"; this and the rest are main.c's */
 		const char *cert, *key, *client_ca, *crl;	/* crl NULL = none */
+		unsigned connections, per_ip;	/* at once; per_ip 0 = no limit of its own */
 	} ua;
 	struct {
 		const char *host, *realm;	/* our Diameter identity */
