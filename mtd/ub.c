@@ -3,11 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/clock.h"
 #include "common/digest_aka.h"
-#include "common/hex.h"
 #include "common/http.h"
 #include "common/kdf.h"
 #include "common/log.h"
@@ -15,7 +13,6 @@
 
 #define DEADLINE_MS 60000	/* a whole run: a silent card must not keep everyone waiting */
 #define BODY_MAX 65536
-#define CNONCE_OCTETS 16
 
 enum ub_state { UB_INITIAL, UB_CARD, UB_ANSWERED, UB_RESYNC };
 
@@ -96,55 +93,18 @@ on_deadline(void *arg)
 
 /* --- sending */
 
-/* Step 1 has an empty nonce and response; what answers a challenge has all of ub.md 3. */
-static void
-fill_initial(struct mt_ub *u)
+/* Who the request is from: the TMPI while it is believed in. */
+static const char *
+username(const struct mt_ub *u)
 {
-	memset(&u->d, 0, sizeof u->d);
-	u->d.have = DIGEST_USERNAME | DIGEST_REALM | DIGEST_NONCE | DIGEST_URI | DIGEST_RESPONSE;
-	(void)snprintf(u->d.username, sizeof u->d.username, "%s", u->with_tmpi ? u->ask.tmpi : u->ask.impi.s);
-	(void)snprintf(u->d.realm, sizeof u->d.realm, "%s", u->ask.fqdn);
-	(void)snprintf(u->d.uri, sizeof u->d.uri, "%s", u->uri);
-}
-
-/* auts NULL: the card took the challenge. */
-static enum rc
-fill_answer(struct mt_ub *u, const uint8_t *auts)
-{
-	uint8_t cnonce[CNONCE_OCTETS];
-	enum rc rc;
-
-	u->d.have = DIGEST_USERNAME | DIGEST_REALM | DIGEST_NONCE | DIGEST_URI | DIGEST_RESPONSE | DIGEST_ALGORITHM | DIGEST_QOP |
-	    DIGEST_NC | DIGEST_CNONCE | (u->d.have & DIGEST_OPAQUE);
-	(void)snprintf(u->d.username, sizeof u->d.username, "%s", u->with_tmpi ? u->ask.tmpi : u->ask.impi.s);
-	(void)snprintf(u->d.uri, sizeof u->d.uri, "%s", u->uri);
-	(void)snprintf(u->d.nc, sizeof u->d.nc, "00000001");
-	if ((rc = rnd_bytes(u->env.rnd, cnonce, sizeof cnonce)) != RC_OK)
-		return rc;
-	hex_print(span_of(cnonce, sizeof cnonce), u->d.cnonce);
-	if (auts != NULL) {
-		u->d.have |= DIGEST_AUTS;
-		memcpy(u->d.auts, auts, sizeof u->d.auts);
-	}
-	/* RFC 3310 3.4: with auts the password is empty. */
-	return digest_response(&u->d, auts != NULL ? NULL : u->password, "GET", span_str(""), u->d.response);
-}
-
-static void
-print_date(int64_t now_s, char *out, size_t cap)
-{
-	time_t t = (time_t)now_s;
-	struct tm tm;
-
-	if (gmtime_r(&t, &tm) == NULL || strftime(out, cap, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
-		out[0] = '\0';
+	return u->with_tmpi ? u->ask.tmpi : u->ask.impi.s;
 }
 
 static enum rc
 ub_send(struct mt_ub *u)
 {
 	const struct mt_ub_conf *c = u->env.conf;
-	char authorization[DIGEST_HEADER_MAX], date[64];
+	char authorization[DIGEST_HEADER_MAX], date[MT_UB_DATE_LEN + 1];
 	struct http_header h[4 + MT_UB_HEADERS_MAX] = {
 		{ "User-Agent", c->user_agent }, { "Date", date }, { "Accept", "*/*" }, { "Authorization", authorization }
 	};
@@ -157,7 +117,7 @@ ub_send(struct mt_ub *u)
 	if ((rc = digest_print_authorization(&u->d, authorization, sizeof authorization)) != RC_OK)
 		return rc;
 	u->fresh = false;
-	print_date(clock_now_s(u->env.clock), date, sizeof date);
+	mt_ub_print_date(clock_now_s(u->env.clock), date);
 	for (size_t i = 0; i < c->n_headers; i++)
 		h[call.n_headers++] = (struct http_header){ c->headers[i].name, c->headers[i].value };
 	return http_send(u->env.http, &call, on_reply, u, &u->flight);
@@ -168,7 +128,7 @@ static void
 ub_again(struct mt_ub *u)
 {
 	ub_enter(u, UB_INITIAL);
-	fill_initial(u);
+	mt_ub_fill_initial(&u->d, username(u), u->ask.fqdn, u->uri);
 	if (ub_send(u) != RC_OK)
 		ub_end(u, REASON_INTERNAL, "the request could not be sent");
 }
@@ -211,7 +171,7 @@ answer(struct mt_ub *u, const struct mt_auth *a)
 	enum rc rc = sync ? RC_OK : keep_keys(u, a);
 
 	if (rc == RC_OK)
-		rc = fill_answer(u, sync ? a->auts : NULL);
+		rc = mt_ub_fill_answer(&u->d, username(u), u->uri, u->env.rnd, sync ? NULL : u->password, sync ? a->auts : NULL);
 	ub_enter(u, sync ? UB_RESYNC : UB_ANSWERED);
 	if (rc == RC_OK)
 		rc = ub_send(u);
@@ -290,46 +250,6 @@ on_rejected(struct mt_ub *u, const struct http_reply *r)
 	ub_refuse(u, REASON_BSF_RESPONSE, "401 to our response");
 }
 
-/* Expiry by our clock, or by the BSF's own where ours is not trusted (ub.md 4). */
-static int64_t
-expiry(const struct mt_ub *u, const struct mt_bootstrapping_info *info)
-{
-	if (u->env.conf->use_currenttime && info->currenttime != 0)
-		return u->ask.now_s + (info->lifetime - info->currenttime);
-	return info->lifetime;
-}
-
-static enum reason
-judge_done(struct mt_ub *u, const struct http_reply *r, char *detail, size_t cap)
-{
-	unsigned tolerate = u->env.conf->tolerate;
-	struct mt_bootstrapping_info info;
-	char told[UTC_TEXT_LEN + 1], now[UTC_TEXT_LEN + 1];
-	const char *bad = "";
-	enum reason why;
-
-	/* ub.md 5: the only integrity on plain HTTP, so before anything of the body is used */
-	why = mt_ub_check_info(r, &u->d, u->password, tolerate, &bad);
-	if (why == REASON_NONE && mt_ub_parse_info(r->body, &info, &bad) != RC_OK)
-		why = REASON_BSF_BODY;
-	(void)snprintf(detail, cap, "%s", bad);
-	if (why != REASON_NONE)
-		return why;
-	if ((why = mt_ub_check_btid(&info.btid, u->rand, tolerate)) != REASON_NONE) {
-		(void)snprintf(detail, cap, "%s", info.btid.s);
-		return why;
-	}
-	u->result.ks.expires = expiry(u, &info);
-	if (u->result.ks.expires - u->ask.min_left_s <= u->ask.now_s) {
-		clock_print_utc(u->result.ks.expires, told);
-		clock_print_utc(u->ask.now_s, now);
-		(void)snprintf(detail, cap, "lifetime %s, now %s", told, now);
-		return REASON_BSF_LIFETIME;
-	}
-	u->result.ks.btid = info.btid;
-	return REASON_NONE;
-}
-
 /* Both sent the token: both compute it (TS 33.220 B.4). */
 static enum rc
 make_tmpi(struct mt_ub *u, const struct http_reply *r)
@@ -346,8 +266,9 @@ make_tmpi(struct mt_ub *u, const struct http_reply *r)
 static void
 on_done(struct mt_ub *u, const struct http_reply *r)
 {
-	char detail[BTID_MAX + 1];
-	enum reason why = judge_done(u, r, detail, sizeof detail);
+	const struct mt_ub_sent sent = { &u->d, u->password, u->rand, u->env.conf, &u->ask };
+	char detail[MT_UB_DETAIL_MAX + 1];
+	enum reason why = mt_ub_check_done(r, &sent, &u->result.ks, detail);
 
 	if (why == REASON_NONE && make_tmpi(u, r) != RC_OK) {
 		why = REASON_INTERNAL;
@@ -420,7 +341,7 @@ mt_ub_start(const struct mt_ub_env *env, const struct mt_ub_ask *ask, mt_ub_fn *
 	if ((rc = clock_timer_new(env->clock, on_deadline, u, &u->deadline)) != RC_OK)
 		goto out;
 	clock_timer_set(u->deadline, DEADLINE_MS);
-	fill_initial(u);
+	mt_ub_fill_initial(&u->d, username(u), u->ask.fqdn, u->uri);
 	if ((rc = ub_send(u)) != RC_OK)
 		goto out;
 	*out = u;

@@ -1,12 +1,18 @@
 #include "mtd/ub_msg.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/clock.h"
+#include "common/hex.h"
 #include "common/xml.h"
 
 #define BODY_MAX 65536
 #define RETRY_AFTER_MAX_S 3600
+#define CNONCE_OCTETS 16
+
+/* --- what we send */
 
 enum rc
 mt_ub_uri(const char *url, char *out, size_t cap)
@@ -26,6 +32,48 @@ mt_ub_uri(const char *url, char *out, size_t cap)
 		return RC_RANGE;
 	return RC_OK;
 }
+
+void
+mt_ub_fill_initial(struct digest *d, const char *username, const char *realm, const char *uri)
+{
+	memset(d, 0, sizeof *d);
+	d->have = DIGEST_USERNAME | DIGEST_REALM | DIGEST_NONCE | DIGEST_URI | DIGEST_RESPONSE;
+	(void)snprintf(d->username, sizeof d->username, "%s", username);
+	(void)snprintf(d->realm, sizeof d->realm, "%s", realm);
+	(void)snprintf(d->uri, sizeof d->uri, "%s", uri);
+}
+
+enum rc
+mt_ub_fill_answer(struct digest *d, const char *username, const char *uri, const struct rnd *rnd, const struct secret *password,
+    const uint8_t *auts)
+{
+	uint8_t cnonce[CNONCE_OCTETS];
+	enum rc rc;
+
+	if ((rc = rnd_bytes(rnd, cnonce, sizeof cnonce)) != RC_OK)
+		return rc;
+	d->have = DIGEST_USERNAME | DIGEST_REALM | DIGEST_NONCE | DIGEST_URI | DIGEST_RESPONSE | DIGEST_ALGORITHM | DIGEST_QOP |
+	    DIGEST_NC | DIGEST_CNONCE | (d->have & DIGEST_OPAQUE) | (auts != NULL ? DIGEST_AUTS : 0);
+	(void)snprintf(d->username, sizeof d->username, "%s", username);
+	(void)snprintf(d->uri, sizeof d->uri, "%s", uri);
+	(void)snprintf(d->nc, sizeof d->nc, "00000001");	/* each nonce is answered once */
+	hex_print(span_of(cnonce, sizeof cnonce), d->cnonce);
+	if (auts != NULL)
+		memcpy(d->auts, auts, sizeof d->auts);
+	return digest_response(d, password, "GET", span_str(""), d->response);
+}
+
+void
+mt_ub_print_date(int64_t now_s, char out[static MT_UB_DATE_LEN + 1])
+{
+	time_t t = (time_t)now_s;
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm) == NULL || strftime(out, MT_UB_DATE_LEN + 1, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
+		out[0] = '\0';
+}
+
+/* --- what we are told */
 
 bool
 mt_ub_has_token(const char *field)
@@ -191,4 +239,45 @@ mt_ub_parse_info(struct span body, struct mt_bootstrapping_info *out, const char
 	}
 	*out = info;
 	return RC_OK;
+}
+
+/* By our clock, or by the BSF's own where ours is not trusted (ub.md 4). */
+static int64_t
+expiry(const struct mt_ub_sent *sent, const struct mt_bootstrapping_info *info)
+{
+	if (sent->conf->use_currenttime && info->currenttime != 0)
+		return sent->ask->now_s + (info->lifetime - info->currenttime);
+	return info->lifetime;
+}
+
+enum reason
+mt_ub_check_done(const struct http_reply *r, const struct mt_ub_sent *sent, struct mt_ks *out, char detail[static MT_UB_DETAIL_MAX + 1])
+{
+	char told[UTC_TEXT_LEN + 1], now[UTC_TEXT_LEN + 1];
+	struct mt_bootstrapping_info info;
+	const char *bad = "";
+	enum reason why;
+	int64_t expires;
+
+	/* ub.md 5: the only integrity on plain HTTP, so before anything of the body is used */
+	why = mt_ub_check_info(r, sent->d, sent->password, sent->conf->tolerate, &bad);
+	if (why == REASON_NONE && mt_ub_parse_info(r->body, &info, &bad) != RC_OK)
+		why = REASON_BSF_BODY;
+	(void)snprintf(detail, MT_UB_DETAIL_MAX + 1, "%s", bad);
+	if (why != REASON_NONE)
+		return why;
+	if ((why = mt_ub_check_btid(&info.btid, sent->rand, sent->conf->tolerate)) != REASON_NONE) {
+		(void)snprintf(detail, MT_UB_DETAIL_MAX + 1, "%s", info.btid.s);
+		return why;
+	}
+	expires = expiry(sent, &info);
+	if (expires - sent->ask->min_left_s <= sent->ask->now_s) {
+		clock_print_utc(expires, told);
+		clock_print_utc(sent->ask->now_s, now);
+		(void)snprintf(detail, MT_UB_DETAIL_MAX + 1, "lifetime %s, now %s", told, now);
+		return REASON_BSF_LIFETIME;
+	}
+	out->btid = info.btid;
+	out->expires = expires;
+	return REASON_NONE;
 }
