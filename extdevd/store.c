@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/sql.h"
 #include "extdevd/extdev.h"
 #include "extdevd/store_sql.h"
 
@@ -18,39 +19,16 @@ extdev_key_clear(struct extdev_key *k)
 
 /* --- rows and structs */
 
-static void
-bind_triple(sqlite3_stmt *q, const struct mt_id *mt, const struct triple *t)
-{
-	char naf[NAF_ID_TEXT_MAX + 1];
-
-	naf_id_print(&t->naf_id, naf);
-	extdev_sql_text(q, "@mt", mt->s);
-	extdev_sql_text(q, "@naf", naf);
-	extdev_sql_text(q, "@btid", t->btid.s);
-	extdev_sql_text(q, "@device", t->device_id.s);
-}
-
-static void
-bind_request(sqlite3_stmt *q, const struct extdev_request *r)
-{
-	bind_triple(q, &r->mt_id, &r->triple);
-	extdev_sql_text(q, "@challenge", r->challenge);
-	extdev_sql_text(q, "@run", r->run.s);
-	extdev_sql_int(q, "@scenario", r->scenario);
-	extdev_sql_int(q, "@fresh", r->fresh);
-}
-
 /* Columns 0 to 7. Stored rows are parsed like any other input; a damaged one is RC_IO. */
 static enum rc
 read_request(sqlite3_stmt *q, struct extdev_request *out)
 {
 	struct extdev_request r = { 0 };
 
-	if (mt_id_parse(extdev_sql_column(q, 0), &r.mt_id) != RC_OK || naf_id_parse(extdev_sql_column(q, 1), &r.triple.naf_id) != RC_OK ||
-	    btid_parse(extdev_sql_column(q, 2), &r.triple.btid) != RC_OK ||
-	    device_id_parse(extdev_sql_column(q, 3), &r.triple.device_id) != RC_OK ||
-	    !span_to_str(extdev_sql_column(q, 4), r.challenge, sizeof r.challenge) ||
-	    !span_to_str(extdev_sql_column(q, 5), r.run.s, sizeof r.run.s)) {
+	if (mt_id_parse(sql_col(q, 0), &r.mt_id) != RC_OK || naf_id_parse(sql_col(q, 1), &r.triple.naf_id) != RC_OK ||
+	    btid_parse(sql_col(q, 2), &r.triple.btid) != RC_OK ||
+	    device_id_parse(sql_col(q, 3), &r.triple.device_id) != RC_OK ||
+	    !sql_col_str(q, 4, r.challenge, sizeof r.challenge) || !sql_col_str(q, 5, r.run.s, sizeof r.run.s)) {
 		log_error("store: a row does not have its form: %s", sqlite3_sql(q));
 		return RC_IO;
 	}
@@ -60,34 +38,32 @@ read_request(sqlite3_stmt *q, struct extdev_request *out)
 	return RC_OK;
 }
 
-/* What names a key's row to the seal: the parts, each with its NUL. */
-static size_t
-primary_key(const struct extdev_request *r, uint8_t out[static PK_MAX])
+/* What names a key's row to the seal. */
+static enum rc
+primary_key(const struct extdev_request *r, uint8_t out[static PK_MAX], struct span *pk)
 {
 	char naf[NAF_ID_TEXT_MAX + 1];
 	const char *parts[] = { r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s };
-	size_t n = 0, len;
+	size_t n = 0;
+	enum rc rc;
 
 	naf_id_print(&r->triple.naf_id, naf);
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-		len = strlen(parts[i]) + 1;
-		memcpy(out + n, parts[i], len);
-		n += len;
-	}
-	return n;
+	rc = sql_pk(parts, 4, out, PK_MAX, &n);
+	*pk = span_of(out, n);
+	return rc;
 }
 
 static enum rc
 read_key(struct store *st, sqlite3_stmt *q, struct extdev_key *out)
 {
-	struct extdev_key k = { 0 };
-	uint8_t pk[PK_MAX];
+	struct extdev_key k = { .ks = NULL };
+	uint8_t octets[PK_MAX];
+	struct span pk;
 	enum rc rc;
 
-	if ((rc = read_request(q, &k.from)) != RC_OK)
+	if ((rc = read_request(q, &k.from)) != RC_OK || (rc = primary_key(&k.from, octets, &pk)) != RC_OK)
 		return rc;
-	rc = store_unseal(st, "key", "ks", span_of(pk, primary_key(&k.from, pk)), extdev_sql_column(q, 8), &k.ks);
-	if (rc != RC_OK) {
+	if ((rc = store_unseal(st, "key", "ks", pk, sql_col(q, 8), &k.ks)) != RC_OK) {
 		log_error("store: btid=%s: the key does not open here: %s", k.from.triple.btid.s, rc_str(rc));
 		return rc;
 	}
@@ -103,47 +79,39 @@ read_key(struct store *st, sqlite3_stmt *q, struct extdev_key *out)
 enum rc
 extdev_store_get_self(struct store *st, struct device_id *out)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_GET_SELF);
-	enum rc rc = extdev_sql_row(q);
+	sqlite3_stmt *q = NULL;
+	enum rc rc;
 
-	if (rc != RC_OK)
-		return rc;
-	rc = device_id_parse(extdev_sql_column(q, 0), out) == RC_OK ? RC_OK : RC_IO;
-	(void)sqlite3_reset(q);
+	if ((rc = sql_bind(st, EXTDEV_SQL_GET_SELF, &q, "")) == RC_OK && (rc = sql_step(q)) == RC_OK) {
+		rc = device_id_parse(sql_col(q, 0), out) == RC_OK ? RC_OK : RC_IO;
+		sql_done(q);
+	}
 	return rc;
 }
 
 enum rc
 extdev_store_put_self(struct store *st, const struct device_id *id)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_PUT_SELF);
-
-	extdev_sql_text(q, "@device", id->s);
-	return extdev_sql_run(q, NULL);
+	return sql_run(st, EXTDEV_SQL_PUT_SELF, NULL, "t", id->s);
 }
 
 enum rc
 extdev_store_get_mt(struct store *st, const char *name, struct mt_id *out)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_GET_MT);
+	sqlite3_stmt *q = NULL;
 	enum rc rc;
 
-	extdev_sql_text(q, "@name", name);
-	if ((rc = extdev_sql_row(q)) != RC_OK)
-		return rc;
-	rc = mt_id_parse(extdev_sql_column(q, 0), out) == RC_OK ? RC_OK : RC_IO;
-	(void)sqlite3_reset(q);
+	if ((rc = sql_bind(st, EXTDEV_SQL_GET_MT, &q, "t", name)) == RC_OK && (rc = sql_step(q)) == RC_OK) {
+		rc = mt_id_parse(sql_col(q, 0), out) == RC_OK ? RC_OK : RC_IO;
+		sql_done(q);
+	}
 	return rc;
 }
 
 enum rc
 extdev_store_put_mt(struct store *st, const char *name, const struct mt_id *id)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_PUT_MT);
-
-	extdev_sql_text(q, "@name", name);
-	extdev_sql_text(q, "@mt", id->s);
-	return extdev_sql_run(q, NULL);
+	return sql_run(st, EXTDEV_SQL_PUT_MT, NULL, "tt", name, id->s);
 }
 
 /* --- key requests */
@@ -151,95 +119,98 @@ extdev_store_put_mt(struct store *st, const char *name, const struct mt_id *id)
 enum rc
 extdev_store_get_request(struct store *st, const struct mt_id *mt, struct extdev_request *out)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_GET_REQUEST);
+	sqlite3_stmt *q = NULL;
 	enum rc rc;
 
-	extdev_sql_text(q, "@mt", mt->s);
-	if ((rc = extdev_sql_row(q)) != RC_OK)
-		return rc;
-	rc = read_request(q, out);
-	(void)sqlite3_reset(q);
+	if ((rc = sql_bind(st, EXTDEV_SQL_GET_REQUEST, &q, "t", mt->s)) == RC_OK && (rc = sql_step(q)) == RC_OK) {
+		rc = read_request(q, out);
+		sql_done(q);
+	}
 	return rc;
 }
 
 enum rc
 extdev_store_put_request(struct store *st, const struct extdev_request *r)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_PUT_REQUEST);
+	char naf[NAF_ID_TEXT_MAX + 1];
 
-	bind_request(q, r);
-	return extdev_sql_run(q, NULL);
+	naf_id_print(&r->triple.naf_id, naf);
+	return sql_run(st, EXTDEV_SQL_PUT_REQUEST, NULL, "ttttttii", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s, r->challenge,
+	    r->run.s, (int64_t)r->scenario, (int64_t)r->fresh);
 }
 
 enum rc
 extdev_store_delete_request(struct store *st, const struct mt_id *mt)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_DELETE_REQUEST);
-
-	extdev_sql_text(q, "@mt", mt->s);
-	return extdev_sql_run(q, NULL);
+	return sql_run(st, EXTDEV_SQL_DELETE_REQUEST, NULL, "t", mt->s);
 }
 
 /* --- keys */
 
+/* A statement whose first four parameters name a key, and that gives no rows. */
+static enum rc
+run_on(struct store *st, enum extdev_sql which, const struct mt_id *mt, const struct triple *t, int *changed)
+{
+	char naf[NAF_ID_TEXT_MAX + 1];
+
+	naf_id_print(&t->naf_id, naf);
+	return sql_run(st, which, changed, "tttt", mt->s, naf, t->btid.s, t->device_id.s);
+}
+
 static enum rc
 find_key(struct store *st, const struct extdev_request *r, struct extdev_key *out)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_FIND_KEY);
+	char naf[NAF_ID_TEXT_MAX + 1];
+	sqlite3_stmt *q = NULL;
 	enum rc rc;
 
-	bind_triple(q, &r->mt_id, &r->triple);
-	if ((rc = extdev_sql_row(q)) != RC_OK)
-		return rc;
-	rc = read_key(st, q, out);
-	(void)sqlite3_reset(q);
+	naf_id_print(&r->triple.naf_id, naf);
+	rc = sql_bind(st, EXTDEV_SQL_FIND_KEY, &q, "tttt", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s);
+	if (rc == RC_OK && (rc = sql_step(q)) == RC_OK) {
+		rc = read_key(st, q, out);
+		sql_done(q);
+	}
 	return rc;
 }
 
 static enum rc
 write_key(struct store *st, enum extdev_sql which, const struct extdev_key *k, enum extdev_key_state state)
 {
-	uint8_t pk[PK_MAX], sealed[SEALED];
-	sqlite3_stmt *q;
+	const struct extdev_request *r = &k->from;
+	uint8_t octets[PK_MAX], sealed[SEALED];
+	char naf[NAF_ID_TEXT_MAX + 1];
+	struct span pk;
 	size_t n = 0;
 	enum rc rc;
 
-	rc = store_seal(st, "key", "ks", span_of(pk, primary_key(&k->from, pk)), k->ks, sealed, sizeof sealed, &n);
-	if (rc != RC_OK)
+	if ((rc = primary_key(r, octets, &pk)) != RC_OK ||
+	    (rc = store_seal(st, "key", "ks", pk, k->ks, sealed, sizeof sealed, &n)) != RC_OK)
 		return rc;
-	q = store_stmt(st, which);
-	bind_request(q, &k->from);
-	extdev_sql_blob(q, "@ks", span_of(sealed, n));
-	extdev_sql_int(q, "@expires", k->expires_s);
-	extdev_sql_int(q, "@state", state);
-	extdev_sql_int(q, "@owed", k->owed);
-	return extdev_sql_run(q, NULL);
+	naf_id_print(&r->triple.naf_id, naf);
+	return sql_run(st, which, NULL, "ttttttiibiii", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s, r->challenge, r->run.s,
+	    (int64_t)r->scenario, (int64_t)r->fresh, span_of(sealed, n), k->expires_s, (int64_t)state, (int64_t)k->owed);
 }
 
+/* Beside the one that came only the one in use stays. */
 static enum rc
-run_on(struct store *st, enum extdev_sql which, const struct mt_id *mt, const struct triple *t, int *changed)
+thin(struct store *st, const struct extdev_request *r, int64_t now_s)
 {
-	sqlite3_stmt *q = store_stmt(st, which);
+	char naf[NAF_ID_TEXT_MAX + 1];
 
-	bind_triple(q, mt, t);
-	return extdev_sql_run(q, changed);
+	naf_id_print(&r->triple.naf_id, naf);
+	return sql_run(st, EXTDEV_SQL_THIN_KEYS, NULL, "tttti", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s, now_s);
 }
 
 enum rc
 extdev_store_put_key(struct store *st, const struct extdev_key *k, int64_t now_s)
 {
-	struct extdev_key old = { 0 };
+	struct extdev_key old = { .ks = NULL };
 	enum rc rc = find_key(st, &k->from, &old);
-	sqlite3_stmt *thin;
 	bool same;
 
 	if (rc == RC_NOTFOUND) {
-		if ((rc = write_key(st, EXTDEV_SQL_PUT_KEY, k, k->state)) != RC_OK)
-			return rc;
-		thin = store_stmt(st, EXTDEV_SQL_THIN_KEYS);
-		bind_triple(thin, &k->from.mt_id, &k->from.triple);
-		extdev_sql_int(thin, "@now", now_s);
-		return extdev_sql_run(thin, NULL);
+		rc = write_key(st, EXTDEV_SQL_PUT_KEY, k, k->state);
+		return rc == RC_OK ? thin(st, &k->from, now_s) : rc;
 	}
 	if (rc != RC_OK && rc != RC_DENIED)
 		return rc;
@@ -284,15 +255,13 @@ extdev_store_drop_waiting(struct store *st, const struct mt_id *mt, const struct
 static enum rc
 get_one(struct store *st, enum extdev_sql which, const struct mt_id *mt, int64_t now_s, struct extdev_key *out)
 {
-	sqlite3_stmt *q = store_stmt(st, which);
+	sqlite3_stmt *q = NULL;
 	enum rc rc;
 
-	extdev_sql_text(q, "@mt", mt->s);
-	extdev_sql_int(q, "@now", now_s);
-	if ((rc = extdev_sql_row(q)) != RC_OK)
-		return rc;
-	rc = read_key(st, q, out);
-	(void)sqlite3_reset(q);
+	if ((rc = sql_bind(st, which, &q, "ti", mt->s, now_s)) == RC_OK && (rc = sql_step(q)) == RC_OK) {
+		rc = read_key(st, q, out);
+		sql_done(q);
+	}
 	return rc;
 }
 
@@ -311,54 +280,40 @@ extdev_store_get_owed(struct store *st, const struct mt_id *mt, int64_t now_s, s
 enum rc
 extdev_store_each_key(struct store *st, int64_t now_s, enum rc (*fn)(void *arg, const struct extdev_key *k), void *arg)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_EACH_KEY);
+	sqlite3_stmt *q = NULL;
 	struct extdev_key k;
 	enum rc rc;
 
-	extdev_sql_int(q, "@now", now_s);
-	while ((rc = extdev_sql_row(q)) == RC_OK) {
+	if ((rc = sql_bind(st, EXTDEV_SQL_EACH_KEY, &q, "i", now_s)) != RC_OK)
+		return rc;
+	while ((rc = sql_step(q)) == RC_OK) {
 		memset(&k, 0, sizeof k);
 		if ((rc = read_key(st, q, &k)) == RC_OK)
 			rc = fn(arg, &k);
 		extdev_key_clear(&k);
 		if (rc != RC_OK) {
-			(void)sqlite3_reset(q);
+			sql_done(q);
 			return rc;
 		}
 	}
 	return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
-static enum rc
-forget(struct store *st, enum extdev_sql which, const struct extdev_which *w, int *n)
-{
-	sqlite3_stmt *q = store_stmt(st, which);
-
-	extdev_sql_text(q, "@mt", w->mt_id != NULL ? w->mt_id : "");
-	extdev_sql_text(q, "@naf", w->naf_id != NULL ? w->naf_id : "");
-	extdev_sql_text(q, "@btid", w->btid != NULL ? w->btid : "");
-	extdev_sql_text(q, "@device", w->device_id != NULL ? w->device_id : "");
-	return extdev_sql_run(q, n);
-}
-
 enum rc
 extdev_store_forget(struct store *st, const struct extdev_which *w, int *n)
 {
-	enum rc rc = forget(st, EXTDEV_SQL_FORGET_REQUESTS, w, NULL);
+	enum rc rc = sql_run(st, EXTDEV_SQL_FORGET_REQUESTS, NULL, "tttt", w->mt_id, w->naf_id, w->btid, w->device_id);
 
-	return rc == RC_OK ? forget(st, EXTDEV_SQL_FORGET_KEYS, w, n) : rc;
+	return rc == RC_OK ? sql_run(st, EXTDEV_SQL_FORGET_KEYS, n, "tttt", w->mt_id, w->naf_id, w->btid, w->device_id) : rc;
 }
 
 enum rc
 extdev_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_PURGE_KEYS);
 	int changed = 0;
-	enum rc rc;
+	enum rc rc = sql_run(st, EXTDEV_SQL_PURGE_KEYS, &changed, "ii", now_s, (int64_t)max);
 
-	extdev_sql_int(q, "@now", now_s);
-	extdev_sql_int(q, "@max", max);
-	if ((rc = extdev_sql_run(q, &changed)) == RC_OK)
+	if (rc == RC_OK)
 		*n = (unsigned)changed;
 	return rc;
 }
@@ -366,13 +321,13 @@ extdev_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n)
 int64_t
 extdev_store_next_expiry(struct store *st)
 {
-	sqlite3_stmt *q = store_stmt(st, EXTDEV_SQL_NEXT_EXPIRY);
+	sqlite3_stmt *q = NULL;
 	int64_t at = INT64_MAX;
 
-	if (extdev_sql_row(q) == RC_OK) {
+	if (sql_bind(st, EXTDEV_SQL_NEXT_EXPIRY, &q, "") == RC_OK && sql_step(q) == RC_OK) {
 		if (sqlite3_column_type(q, 0) != SQLITE_NULL)
 			at = sqlite3_column_int64(q, 0);
-		(void)sqlite3_reset(q);
+		sql_done(q);
 	}
 	return at;
 }

@@ -78,7 +78,7 @@ enum rc extdev_store_get_owed(struct store *st, const struct mt_id *mt, int64_t 
 /* Each live key, by MT, oldest first; k is borrowed during the call. Stops at fn's first rc that is not RC_OK. */
 enum rc extdev_store_each_key(struct store *st, int64_t now_s, enum rc (*fn)(void *arg, const struct extdev_key *k), void *arg) MUST_USE;
 
-/* Which keys: members that are "" (or NULL) match all. */
+/* Which keys: members that are NULL match all. */
 struct extdev_which {
 	const char *mt_id, *naf_id, *btid, *device_id;
 };

@@ -1,6 +1,5 @@
 #include "extdevd/store_sql.h"
 
-#include "common/log.h"
 #include "extdevd/extdev.h"
 
 static const char *const migrations[] = {
@@ -42,45 +41,45 @@ static const char *const migrations[] = {
 };
 
 #define KEY_COLUMNS "mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh, ks, expires, state, owed"
-#define THIS_KEY "mt_id = @mt AND naf_id = @naf AND btid = @btid AND device_id = @device"
+#define THIS_KEY "mt_id = ?1 AND naf_id = ?2 AND btid = ?3 AND device_id = ?4"
 #define MATCH \
-	"(@mt = '' OR mt_id = @mt) AND (@naf = '' OR naf_id = @naf) AND (@btid = '' OR btid = @btid) AND (@device = '' OR device_id = @device)"
+	"(?1 IS NULL OR mt_id = ?1) AND (?2 IS NULL OR naf_id = ?2) AND (?3 IS NULL OR btid = ?3) AND (?4 IS NULL OR device_id = ?4)"
 
 static const char *const sql[EXTDEV_SQL_N] = {
 	[EXTDEV_SQL_GET_SELF] = "SELECT device_id FROM self",
-	[EXTDEV_SQL_PUT_SELF] = "INSERT OR REPLACE INTO self (one, device_id) VALUES (1, @device)",
-	[EXTDEV_SQL_GET_MT] = "SELECT mt_id FROM mt WHERE name = @name",
-	[EXTDEV_SQL_PUT_MT] = "INSERT OR REPLACE INTO mt (name, mt_id) VALUES (@name, @mt)",
+	[EXTDEV_SQL_PUT_SELF] = "INSERT OR REPLACE INTO self (one, device_id) VALUES (1, ?1)",
+	[EXTDEV_SQL_GET_MT] = "SELECT mt_id FROM mt WHERE name = ?1",
+	[EXTDEV_SQL_PUT_MT] = "INSERT OR REPLACE INTO mt (name, mt_id) VALUES (?1, ?2)",
 	[EXTDEV_SQL_GET_REQUEST] =
-	    "SELECT mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh FROM request WHERE mt_id = @mt",
+	    "SELECT mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh FROM request WHERE mt_id = ?1",
 	[EXTDEV_SQL_PUT_REQUEST] =
 	    "INSERT OR REPLACE INTO request (mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh)"
-	    " VALUES (@mt, @naf, @btid, @device, @challenge, @run, @scenario, @fresh)",
-	[EXTDEV_SQL_DELETE_REQUEST] = "DELETE FROM request WHERE mt_id = @mt",
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[EXTDEV_SQL_DELETE_REQUEST] = "DELETE FROM request WHERE mt_id = ?1",
 	[EXTDEV_SQL_FORGET_REQUESTS] = "DELETE FROM request WHERE " MATCH,
 	[EXTDEV_SQL_FIND_KEY] = "SELECT " KEY_COLUMNS " FROM key WHERE " THIS_KEY,
 	[EXTDEV_SQL_PUT_KEY] =
 	    "INSERT INTO key (" KEY_COLUMNS ") VALUES"
-	    " (@mt, @naf, @btid, @device, @challenge, @run, @scenario, @fresh, @ks, @expires, @state, @owed)",
+	    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[EXTDEV_SQL_UPDATE_KEY] =
-	    "UPDATE key SET challenge = @challenge, run = @run, scenario = @scenario, fresh = @fresh, ks = @ks, expires = @expires,"
-	    " state = @state, owed = @owed WHERE " THIS_KEY,
+	    "UPDATE key SET challenge = ?5, run = ?6, scenario = ?7, fresh = ?8, ks = ?9, expires = ?10,"
+	    " state = ?11, owed = ?12 WHERE " THIS_KEY,
 	/* beside the one that came, the one in use stays and nothing else */
 	[EXTDEV_SQL_THIN_KEYS] =
-	    "DELETE FROM key WHERE mt_id = @mt AND NOT (" THIS_KEY ") AND made IS NOT ("
-	    "SELECT made FROM key WHERE mt_id = @mt AND NOT (" THIS_KEY ") AND expires > @now ORDER BY state DESC, made LIMIT 1)",
+	    "DELETE FROM key WHERE mt_id = ?1 AND NOT (" THIS_KEY ") AND made IS NOT ("
+	    "SELECT made FROM key WHERE mt_id = ?1 AND NOT (" THIS_KEY ") AND expires > ?5 ORDER BY state DESC, made LIMIT 1)",
 	[EXTDEV_SQL_CONFIRM_KEY] = "UPDATE key SET state = 1, owed = 0 WHERE " THIS_KEY,
-	[EXTDEV_SQL_DELETE_OTHERS] = "DELETE FROM key WHERE mt_id = @mt AND NOT (" THIS_KEY ")",
+	[EXTDEV_SQL_DELETE_OTHERS] = "DELETE FROM key WHERE mt_id = ?1 AND NOT (" THIS_KEY ")",
 	[EXTDEV_SQL_SETTLE_KEY] = "UPDATE key SET owed = 0 WHERE " THIS_KEY,
 	[EXTDEV_SQL_DROP_WAITING] = "DELETE FROM key WHERE " THIS_KEY " AND state = 0",
 	[EXTDEV_SQL_GET_KEY] =
-	    "SELECT " KEY_COLUMNS " FROM key WHERE mt_id = @mt AND expires > @now ORDER BY state DESC, made DESC LIMIT 1",
+	    "SELECT " KEY_COLUMNS " FROM key WHERE mt_id = ?1 AND expires > ?2 ORDER BY state DESC, made DESC LIMIT 1",
 	[EXTDEV_SQL_GET_OWED] =
-	    "SELECT " KEY_COLUMNS " FROM key WHERE mt_id = @mt AND expires > @now AND owed = 1 ORDER BY made DESC LIMIT 1",
-	[EXTDEV_SQL_EACH_KEY] = "SELECT " KEY_COLUMNS " FROM key WHERE expires > @now ORDER BY mt_id, made",
+	    "SELECT " KEY_COLUMNS " FROM key WHERE mt_id = ?1 AND expires > ?2 AND owed = 1 ORDER BY made DESC LIMIT 1",
+	[EXTDEV_SQL_EACH_KEY] = "SELECT " KEY_COLUMNS " FROM key WHERE expires > ?1 ORDER BY mt_id, made",
 	[EXTDEV_SQL_FORGET_KEYS] = "DELETE FROM key WHERE " MATCH,
 	[EXTDEV_SQL_PURGE_KEYS] =
-	    "DELETE FROM key WHERE made IN (SELECT made FROM key WHERE expires <= @now ORDER BY expires LIMIT @max)",
+	    "DELETE FROM key WHERE made IN (SELECT made FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
 	[EXTDEV_SQL_NEXT_EXPIRY] = "SELECT min(expires) FROM key",
 };
 
@@ -91,74 +90,3 @@ const struct store_schema extdev_store_schema = {
 	.sql = sql,
 	.n_sql = EXTDEV_SQL_N,
 };
-
-static int
-parameter(sqlite3_stmt *q, const char *name)
-{
-	int i = sqlite3_bind_parameter_index(q, name);
-
-	if (i == 0)
-		log_fatal("store: no parameter %s in: %s", name, sqlite3_sql(q));
-	return i;
-}
-
-static void
-bound(sqlite3_stmt *q, int e)
-{
-	if (e != SQLITE_OK)
-		log_fatal("store: %s: %s", sqlite3_sql(q), sqlite3_errstr(e));
-}
-
-void
-extdev_sql_text(sqlite3_stmt *q, const char *name, const char *v)
-{
-	bound(q, sqlite3_bind_text(q, parameter(q, name), v, -1, SQLITE_TRANSIENT));
-}
-
-void
-extdev_sql_int(sqlite3_stmt *q, const char *name, int64_t v)
-{
-	bound(q, sqlite3_bind_int64(q, parameter(q, name), v));
-}
-
-void
-extdev_sql_blob(sqlite3_stmt *q, const char *name, struct span v)
-{
-	bound(q, sqlite3_bind_blob64(q, parameter(q, name), v.p, v.n, SQLITE_TRANSIENT));
-}
-
-enum rc
-extdev_sql_row(sqlite3_stmt *q)
-{
-	int e = sqlite3_step(q);
-
-	if (e == SQLITE_ROW)
-		return RC_OK;
-	if (e != SQLITE_DONE)
-		log_error("store: %s: %s", sqlite3_sql(q), sqlite3_errmsg(sqlite3_db_handle(q)));
-	(void)sqlite3_reset(q);
-	return e == SQLITE_DONE ? RC_NOTFOUND : RC_IO;
-}
-
-enum rc
-extdev_sql_run(sqlite3_stmt *q, int *changed)
-{
-	enum rc rc = extdev_sql_row(q);
-
-	if (rc == RC_OK)
-		(void)sqlite3_reset(q);
-	if (rc == RC_NOTFOUND) {
-		rc = RC_OK;
-		if (changed != NULL)
-			*changed = sqlite3_changes(sqlite3_db_handle(q));
-	}
-	return rc;
-}
-
-struct span
-extdev_sql_column(sqlite3_stmt *q, int i)
-{
-	const void *p = sqlite3_column_blob(q, i);	/* of a text: its octets */
-
-	return span_of(p, (size_t)sqlite3_column_bytes(q, i));
-}

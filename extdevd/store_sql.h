@@ -1,12 +1,7 @@
-/* store_sql: schema, statements, and the few calls that bind, run and read them; for store*.c alone. */
+/* store_sql: schema and statements (extdev_store_schema), for store.c alone. Parameters ?1 ?2 ?3 ?4 = MT_ID, NAF_ID, B-TID, Device_ID
+ * where a statement names a key. */
 #ifndef EXTDEVD_STORE_SQL_H
 #define EXTDEVD_STORE_SQL_H
-
-#include <sqlite3.h>
-
-#include "common/rc.h"
-#include "common/span.h"
-#include "common/store.h"
 
 enum extdev_sql {
 	EXTDEV_SQL_GET_SELF,
@@ -33,16 +28,5 @@ enum extdev_sql {
 	EXTDEV_SQL_NEXT_EXPIRY,
 	EXTDEV_SQL_N
 };
-
-/* Parameters by name: "@mt". Never fails: a name that is not there is our own bug and ends the process. */
-void extdev_sql_text(sqlite3_stmt *q, const char *name, const char *v);
-void extdev_sql_int(sqlite3_stmt *q, const char *name, int64_t v);
-void extdev_sql_blob(sqlite3_stmt *q, const char *name, struct span v);
-/* One row (reset it afterwards). RC_NOTFOUND: there is no more; RC_IO: logged; both have reset it. */
-enum rc extdev_sql_row(sqlite3_stmt *q) MUST_USE;
-/* To its end, for statements without rows; *changed (may be NULL) = rows. */
-enum rc extdev_sql_run(sqlite3_stmt *q, int *changed) MUST_USE;
-/* A column's octets, borrowed until the next step. */
-struct span extdev_sql_column(sqlite3_stmt *q, int i);
 
 #endif

@@ -682,7 +682,7 @@ START_TEST(many_lines_at_once)
 
 	bare();
 	for (int i = 0; i < 200; i++)
-		p += sprintf(p, "{\"id\":%d,\"op\":\"o\"}\n", i);
+		p += snprintf(p, 32, "{\"id\":%d,\"op\":\"o\"}\n", i);
 	say(lines);
 	ck_assert_int_eq(mt.requests, 200);
 	p = got;

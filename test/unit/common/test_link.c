@@ -662,7 +662,7 @@ no_log(enum log_level level, const char *line, void *arg)
 int
 main(void)
 {
-	Suite *s = suite_create("link_sock");
+	Suite *s = suite_create("link");
 	TCase *t = tcase_create("sockets"), *e = tcase_create("ends");
 	int n = TABLE_N(addresses);
 
