@@ -6,6 +6,7 @@
 
 #include "common/http_server_int.h"
 #include "common/log.h"
+#include "common/post.h"
 
 static void
 print_address(const struct sockaddr *sa, char *out, size_t cap)
@@ -63,6 +64,7 @@ http_conn_on_notify(void *arg, struct MHD_Connection *m, void **socket_context, 
 {
 	struct http_server *s = arg;
 	struct conn *c = *socket_context;
+	bool first;
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		/* without a conn every request on it is refused, and no TLS certificate is shown */
@@ -70,9 +72,11 @@ http_conn_on_notify(void *arg, struct MHD_Connection *m, void **socket_context, 
 			return;
 		pthread_mutex_lock(&s->lock);
 		TAILQ_INSERT_TAIL(&s->conns, c, list);
-		s->n_conns++;
+		first = s->n_conns++ == 0;
 		pthread_mutex_unlock(&s->lock);
 		*socket_context = c;
+		if (first && post(s->post, http_server_wake, s) != RC_OK)
+			log_error("%s: deadlines are not watched", s->name);
 	} else if (c != NULL) {
 		/* the descriptor is still open, so the sweep, which holds the lock, never meets another's */
 		pthread_mutex_lock(&s->lock);

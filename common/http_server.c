@@ -64,12 +64,14 @@ sweep_conn(struct http_server *s, struct conn *c, int64_t now_ms)
 		shutdown(c->fd, SHUT_RDWR);
 }
 
-static void
+/* Returns how many connections there are. */
+static size_t
 sweep_all(struct http_server *s)
 {
 	int64_t now_ms = clock_mono_ms(s->clock) + 1;	/* never 0, which means: not stamped */
 	struct exchange *e, *next;
 	struct conn *c;
+	size_t n;
 
 	if (s->tls != NULL)
 		tls_server_tick(s->tls);
@@ -81,7 +83,9 @@ sweep_all(struct http_server *s)
 		if (overdue(&e->posted_ms, now_ms, s->answer_ms))
 			exchange_expire(e, REASON_HTTP_NO_ANSWER);
 	}
+	n = s->n_conns;
 	pthread_mutex_unlock(&s->lock);
+	return n;
 }
 
 static void
@@ -106,8 +110,18 @@ on_sweep(void *arg)
 			done(s->done_arg);
 		return;
 	}
-	sweep_all(s);
-	clock_timer_set(s->sweep, atomic_load(&s->stopping) ? 10 : s->tick_ms);
+	if (sweep_all(s) > 0 || clock_kind(s->clock) != CLOCK_REAL || atomic_load(&s->stopping))
+		clock_timer_set(s->sweep, atomic_load(&s->stopping) ? 10 : s->tick_ms);
+}
+
+/* Without connections there is nothing to watch, and no wake-up. (GnuTLS is told a controlled clock's time all the same.) */
+void
+http_server_wake(void *arg)
+{
+	struct http_server *s = arg;
+
+	if (!clock_timer_armed(s->sweep))
+		clock_timer_set(s->sweep, s->tick_ms);
 }
 
 /* --- life */
@@ -213,7 +227,7 @@ http_server_new(struct loop *loop, struct clock *clock, const struct http_server
 		goto out;
 	if (conf->tls != NULL && (rc = tls_server_new(conf->tls, clock, s->name, &s->tls)) != RC_OK)
 		goto out;
-	if ((rc = post_new(loop, s->waiting_max + 1, &s->post)) != RC_OK ||
+	if ((rc = post_new(loop, s->waiting_max + 2, &s->post)) != RC_OK ||
 	    (rc = clock_timer_new(clock, on_sweep, s, &s->sweep)) != RC_OK || (rc = http_bind(conf->listen, &s->listen_fd)) != RC_OK ||
 	    (rc = http_print_bound(s->listen_fd, s->address, sizeof(s->address))) != RC_OK || (rc = start_daemon(s, conf)) != RC_OK)
 		goto out;

@@ -96,6 +96,9 @@ struct http_server {
 	void *done_arg;
 };
 
+/* --- http_server.c: the post's function: the first connection is there, deadlines are to be watched. */
+void http_server_wake(void *s);
+
 /* --- http_bind.c: "ADDRESS:PORT"; RC_SYNTAX, RC_IO, logged. And what was bound, in the same form. */
 enum rc http_bind(const char *text, int *out) MUST_USE;
 enum rc http_print_bound(int fd, char *out, size_t cap) MUST_USE;

@@ -221,9 +221,9 @@ judge(const struct tls_set *s, struct tls_conn *c)
 		why = REASON_LINK_TLS_CERT;
 		snprintf(detail, sizeof(detail), "%u certificates that cannot be read", n);
 	} else if (!hashed || !cache(c->server, &g, false)) {
-		why = tls_chain_judge(s, &chain, detail, sizeof(detail));
+		why = tls_chain_judge(s, &chain, g.from, detail, sizeof(detail));
 		if (why == REASON_NONE && hashed) {
-			g.until = tls_chain_end(&chain, g.from + GOOD_FOR_S);
+			g.until = tls_chain_end(&chain, s->crl_end_s <= g.from + GOOD_FOR_S ? s->crl_end_s - 1 : g.from + GOOD_FOR_S);
 			cache(c->server, &g, true);
 		}
 	}

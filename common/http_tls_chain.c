@@ -55,7 +55,7 @@ may_sign(gnutls_x509_crt_t leaf)
 }
 
 enum reason
-tls_chain_judge(const struct tls_set *s, const struct tls_chain *c, char *detail, size_t cap)
+tls_chain_judge(const struct tls_set *s, const struct tls_chain *c, int64_t now_s, char *detail, size_t cap)
 {
 	gnutls_typed_vdata_st purpose = { GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT, 0 };
 	gnutls_x509_crt_t list[TLS_CHAIN_MAX];	/* GnuTLS sorts it */
@@ -76,6 +76,9 @@ tls_chain_judge(const struct tls_set *s, const struct tls_chain *c, char *detail
 		gnutls_free(text.data);
 		return status_reason(status);
 	}
+	/* GnuTLS looks at this when a CRL is loaded, and not again: who was revoked since is unknown */
+	if (now_s >= s->crl_end_s)
+		return REASON_LINK_TLS_CRL;
 	if (!may_sign(c->crt[0])) {
 		snprintf(detail, cap, "its key usage lacks digitalSignature");
 		return REASON_LINK_TLS_CERT;

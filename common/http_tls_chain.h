@@ -14,8 +14,8 @@ struct tls_chain {
 /* false: none, too many, or not DER. tls_chain_deinit() in either case. */
 bool tls_chain_import(const gnutls_datum_t *der, unsigned n, struct tls_chain *c);
 void tls_chain_deinit(struct tls_chain *c);
-/* REASON_NONE, or _LINK_TLS_CA _EXPIRED _EARLY _REVOKED _CERT, with a detail for the log. s has trust anchors. */
-enum reason tls_chain_judge(const struct tls_set *s, const struct tls_chain *c, char *detail, size_t cap);
+/* REASON_NONE, or _LINK_TLS_CA _EXPIRED _EARLY _REVOKED _CRL _CERT, with a detail for the log. s has trust anchors. */
+enum reason tls_chain_judge(const struct tls_set *s, const struct tls_chain *c, int64_t now_s, char *detail, size_t cap);
 /* The earliest end of its certificates, or end if that is earlier. */
 int64_t tls_chain_end(const struct tls_chain *c, int64_t end);
 /* Certificate, keys and names of p, all but its address. */

@@ -88,10 +88,53 @@ out:
 	return rc;
 }
 
+/* When the first of them is out of date. */
+static int64_t
+crls_end(gnutls_x509_crl_t *crl, unsigned n)
+{
+	int64_t end = INT64_MAX;
+
+	for (unsigned i = 0; i < n; i++) {
+		time_t t = gnutls_x509_crl_get_next_update(crl[i]);
+
+		if (t != (time_t)-1 && (int64_t)t < end)
+			end = (int64_t)t;
+	}
+	return end;
+}
+
+static enum rc
+load_crl(const char *file, struct tls_set *s)
+{
+	struct pemfile pem = { NULL, 0 };
+	gnutls_x509_crl_t *crl = NULL;
+	unsigned n = 0;
+	gnutls_datum_t d;
+	enum rc rc;
+	int err;
+
+	if ((rc = pemfile_read(file, false, &pem)) != RC_OK)
+		return rc;
+	d = pem_datum(&pem);
+	if ((err = gnutls_x509_crl_list_import2(&crl, &n, &d, GNUTLS_X509_FMT_PEM, 0)) < 0 || n == 0) {
+		rc = bad_file(file, "CRL in PEM", err < 0 ? err : GNUTLS_E_NO_CERTIFICATE_FOUND);
+		goto out;
+	}
+	s->crl_end_s = crls_end(crl, n);
+	/* GNUTLS_TL_VERIFY_CRL: one that none of these CAs signed would be believed otherwise. The list owns what it took. */
+	err = gnutls_x509_trust_list_add_crls(s->trust, crl, n, GNUTLS_TL_VERIFY_CRL | GNUTLS_TL_NO_DUPLICATES, 0);
+	if (err < (int)n)
+		rc = bad_file(file, "CRL signed by a CA of client_ca and in date", err < 0 ? err : GNUTLS_E_CERTIFICATE_ERROR);
+out:
+	gnutls_free(crl);
+	pemfile_free(&pem);
+	return rc;
+}
+
 static enum rc
 load_trust(const struct http_server_tls *files, struct tls_set *s)
 {
-	struct pemfile ca = { NULL, 0 }, crl = { NULL, 0 };
+	struct pemfile ca = { NULL, 0 };
 	gnutls_datum_t d;
 	enum rc rc;
 	int n;
@@ -100,27 +143,18 @@ load_trust(const struct http_server_tls *files, struct tls_set *s)
 		return RC_OK;
 	if ((rc = pemfile_read(files->client_ca_file, false, &ca)) != RC_OK)
 		goto out;
-	if ((n = gnutls_x509_trust_list_init(&s->trust, 0)) < 0) {
+	if (gnutls_x509_trust_list_init(&s->trust, 0) < 0) {
 		rc = RC_NOMEM;
 		goto out;
 	}
 	d = pem_datum(&ca);
-	if ((n = gnutls_x509_trust_list_add_trust_mem(s->trust, &d, NULL, GNUTLS_X509_FMT_PEM, 0, 0)) <= 0) {
-		rc = bad_file(files->client_ca_file, "CA certificate in PEM", n);
-		goto out;
-	}
-	if (files->client_crl_file == NULL)
-		goto out;
-	if ((rc = pemfile_read(files->client_crl_file, false, &crl)) != RC_OK)
-		goto out;
-	d = pem_datum(&crl);
-	/* GNUTLS_TL_VERIFY_CRL: one that none of these CAs signed would be believed otherwise */
-	n = gnutls_x509_trust_list_add_trust_mem(s->trust, NULL, &d, GNUTLS_X509_FMT_PEM, GNUTLS_TL_VERIFY_CRL, 0);
+	n = gnutls_x509_trust_list_add_trust_mem(s->trust, &d, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
 	if (n <= 0)
-		rc = bad_file(files->client_crl_file, "CRL in PEM signed by a CA of client_ca", n < 0 ? n : GNUTLS_E_NO_CERTIFICATE_FOUND);
+		rc = bad_file(files->client_ca_file, "CA certificate in PEM", n);
+	else if (files->client_crl_file != NULL)
+		rc = load_crl(files->client_crl_file, s);
 out:
 	pemfile_free(&ca);
-	pemfile_free(&crl);
 	return rc;
 }
 
@@ -134,6 +168,7 @@ tls_set_load(const struct http_server_tls *files, uint64_t generation, struct tl
 		goto out;
 	atomic_init(&s->refs, 1);
 	s->generation = generation;
+	s->crl_end_s = INT64_MAX;
 	if ((rc = load_own(files, s)) != RC_OK || (rc = load_trust(files, s)) != RC_OK)
 		goto out;
 	*out = s;

@@ -21,6 +21,7 @@ struct tls_set {
 	unsigned n_own;
 	gnutls_privkey_t key;
 	gnutls_x509_trust_list_t trust;		/* NULL: clients need no certificate */
+	int64_t crl_end_s;			/* the CRL's next update; INT64_MAX = none */
 };
 
 /* Errors as http_server_new(). The caller holds one reference. */

@@ -288,12 +288,43 @@ START_TEST(n5_the_next_request_of_a_standing_connection_is_judged_again)
 }
 END_TEST
 
-START_TEST(t3_certificates_are_judged_by_the_controlled_clock)
+START_TEST(a_crl_past_its_next_update_refuses_everybody_by_name)
 {
 	static struct http_peer_run r;
 	struct http_peer_tls tls = { .version = TLS1_3_VERSION };
 
 	start(CLOCK_CONTROLLED);
+	resume_after(&tls, &r);
+	SSL_SESSION_free(tls.session);
+	tls.session = NULL;
+	/* the certificate must outlive the CRL: an hour each, so a fresh one */
+	clock_advance(clk, 30 * 60 * 1000);
+	pki_free(&good);
+	pki_make(&good, "good", &(struct pki_spec){ .cn = "device 1", .usage = "clientAuth", .from_s = -60, .to_s = 86400 }, &ca);
+	r = (struct http_peer_run){ .parts = get, .answers = 1, .tls = &tls };
+	talk(&r);
+	ck_assert_int_eq(http_peer_status(&r), 200);
+	SSL_SESSION_free(tls.session);
+	tls.session = NULL;
+	clock_advance(clk, 31 * 60 * 1000);
+	r = (struct http_peer_run){ .parts = get, .tls = &tls };
+	talk(&r);
+	ck_assert_int_eq(r.alert, SSL_AD_BAD_CERTIFICATE);
+	ck_assert_msg(strstr(lines, "link-tls-crl") != NULL, "%s", lines);
+	finish();
+}
+END_TEST
+
+START_TEST(t3_certificates_are_judged_by_the_controlled_clock)
+{
+	static struct http_peer_run r;
+	struct http_peer_tls tls = { .version = TLS1_3_VERSION };
+	struct http_server_tls f;
+
+	make_pki();
+	f = files();
+	f.client_crl_file = NULL;
+	start_with(CLOCK_CONTROLLED, &f, 0);
 	resume_after(&tls, &r);
 	clock_advance(clk, 2 * 3600 * 1000);
 	n_seen = 0;
@@ -455,6 +486,7 @@ main(void)
 	tcase_add_loop_test(t, sessions_are_resumed_and_still_name_the_client, 0, 2);
 	tcase_add_loop_test(t, n5_a_resumed_session_of_a_revoked_certificate_gets_403, 0, 2);
 	tcase_add_test(t, n5_the_next_request_of_a_standing_connection_is_judged_again);
+	tcase_add_test(t, a_crl_past_its_next_update_refuses_everybody_by_name);
 	tcase_add_test(t, t3_certificates_are_judged_by_the_controlled_clock);
 	tcase_add_loop_test(t, a_body_that_stalls_is_408_over_tls_too, 0, 2);
 	tcase_add_test(t, a_reload_changes_certificate_and_trust_and_a_bad_one_nothing);
