@@ -15,6 +15,8 @@
 #include "common/keyfile.h"
 #include "common/timeguard.h"
 
+#define OPEN_FILES 65536
+
 cfg_opt_t daemon_test_options[] = {
 	CFG_STR("clock", "real", CFGF_NONE),
 	CFG_END()
@@ -121,12 +123,26 @@ daemon_key_read(struct conf *c, const struct daemon_conf *dc, struct secret **ou
 	return RC_OK;
 }
 
+/* A login shell's 1,024 are fewer than one listener's connections; the store and the control socket need some, too. */
+static void
+raise_open_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= OPEN_FILES || r.rlim_cur >= r.rlim_max)
+		return;
+	r.rlim_cur = r.rlim_max < OPEN_FILES ? r.rlim_max : OPEN_FILES;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+		log_warn("daemon: the limit of open files stays low: %s", strerror(errno));
+}
+
 void
 daemon_harden(void)
 {
 	const struct rlimit none = { 0, 0 };
 
 	umask(077);
+	raise_open_files();
 	if (setrlimit(RLIMIT_CORE, &none) != 0)
 		log_warn("daemon: core dumps cannot be forbidden: %s", strerror(errno));
 	/* A sanitizer's leak check has to look into its own process. */

@@ -131,3 +131,20 @@ fails() {
 	establish --new
 	three_agree
 }
+
+@test "a thousand idle clients on Ub under a login shell's limit of open files: control socket, Zn and other phones go on" {
+	(ulimit -Sn 1024 && lab restart bsfd) >/dev/null
+	coproc idle { exec python3 -c 'import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+held = [socket.create_connection((host, int(port)), 5) for _ in range(1010)]
+print("held", flush=True)
+sys.stdin.read()' "$(lab_get .bsfd.ub | sed 's|http://||; s|/.*||')"; }
+	read -r -t 30 -u "${idle[0]}" line
+	[ "$line" = held ]
+	ksctl bsfd health >/dev/null
+	lab restart nafkcd >/dev/null
+	ksctl bsfd wait peer --timeout 10 >/dev/null
+	establish --new
+	eval "exec ${idle[1]}>&-"
+	three_agree
+}
