@@ -3,12 +3,12 @@
 #ifndef COMMON_LINK_MEM_IMPL_H
 #define COMMON_LINK_MEM_IMPL_H
 
-#include <event2/buffer.h>
 #include <sys/queue.h>
 
 #include "common/link_impl.h"
 
 struct clock_timer;
+struct evbuffer;
 
 struct mem_listener {
 	struct link_listener base;

@@ -1,4 +1,5 @@
 /* link_mem_link: one link of the in-memory network, and what its user calls on it. */
+#include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,6 @@
 /* link_mem_step: what a run does to a link, one callback at most at a time: it may free any link. */
+#include <event2/buffer.h>
+
 #include "common/link_mem_impl.h"
 
 static size_t
