@@ -128,11 +128,18 @@ complains() {
 	[[ $output == *short.key* && $output != *deadbeef* ]]
 }
 
-@test "K11 B3: plain TCP beyond loopback needs insecure = yes" {
-	mangle mtd 's|listen = "tcp:127.0.0.1:0"|listen = "tcp:0.0.0.0:0"|'
-	[ "$status" -eq 1 ] && [[ $output == *insecure* ]] || { echo "mtd: $output"; return 1; }
-	mangle bsfd 's|listen = "127.0.0.1:0"	# bound: zn$|listen = "0.0.0.0:0"	# bound: zn|'
-	[ "$status" -eq 1 ] && [[ $output == *insecure* ]] || { echo "bsfd: $output"; return 1; }
+@test "K11 B3: plain TCP beyond loopback needs insecure = yes: the daemon does not start, and says the word" {
+	beyond() { # DAEMON SED-SCRIPT
+		mangle "$1" "$2"
+		mkdir -p "$LAB/run"
+		run timeout 10 "$KSLOCAL_BIN/$1" -c "$BATS_TEST_TMPDIR/$1.conf"
+		rm -f "$LAB/$1/$1".db*
+		[ "$status" -eq 1 ] || [ "$status" -eq 3 ] || { echo "$1: exit $status: $output"; return 1; }
+		[[ $output == *insecure* ]] || { echo "$1: $output"; return 1; }
+	}
+	beyond mtd 's|listen = "tcp:127.0.0.1:0"|listen = "tcp:0.0.0.0:0"|'
+	beyond bsfd 's|listen = "127.0.0.1:0"	# bound: zn$|listen = "0.0.0.0:0"	# bound: zn|'
+	beyond nafkcd 's|address = "127.0.0.1:3868"|address = "192.0.2.1:3868"|'
 }
 
 @test "usage: unknown option 2; -V and --help 0" {

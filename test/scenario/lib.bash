@@ -8,6 +8,8 @@ LAB=${BATS_FILE_TMPDIR:-$BATS_RUN_TMPDIR}/lab
 export LAB
 export XDG_RUNTIME_DIR=${BATS_FILE_TMPDIR:-$BATS_RUN_TMPDIR}/user
 unset KSLOCAL_LAB
+export PYTHONDONTWRITEBYTECODE=1	# nothing untracked in the tree
+umask 077
 
 lab() { "$ROOT/scripts/lab" --dir "$LAB" "$@"; }
 # lab_up [OPTION OF lab up]...
@@ -30,8 +32,8 @@ ksctl() { "$KSLOCAL_BIN/ksctl" --lab "$LAB" "$@"; }
 kj() { ksctl --json "$@"; }
 # lab_get .bsfd.ub: a member of lab.json
 lab_get() { jq -er "$1" "$LAB/lab.json"; }
-# get FILTER <<<JSON: a member that must be there
-get() { jq -er "$1"; }
+# get [JQ OPTION]… FILTER <<<JSON: a member that must be there; fails for false and null
+get() { jq -er "$@"; }
 
 # establish [OPTION]...: runs it and sets scenario btid naf_id device_id kcv expires mt_id reused run
 establish() {
