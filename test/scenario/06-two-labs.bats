@@ -62,7 +62,7 @@ in2() { LAB=$LAB2 "$@"; }
 	for f in $(jq -r '.ca, .device_cert, .device_key, .stores[], .logs[]' <<<"$output"); do [ -f "$f" ]; done
 	[[ $(jq -r .bsfd.ub <<<"$output") == http://127.0.0.1:* ]]
 	[[ $(jq -r .nafkcd.ua <<<"$output") == https://*/keycentre/v1/key-request ]]
-	[ "$(jq -r '[keys[]] | join(" ")' "$LAB/subscriber.json")" = "amf iccid imsi impi k opc" ]
+	[ "$(jq -r '[keys[]] | join(" ")' "$LAB/subscriber.json")" = "amf iccid impi imsi k opc" ]
 }
 
 @test "zn_test is served by bsfd for its own host alone" {

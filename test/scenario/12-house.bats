@@ -51,8 +51,8 @@ caught() {
 	offence common/reason.def 'REASON(SHOUT, "SHOUT", 0, NULL, "refused", 0, "a", "b", "c")' 'reason codes are lower case'
 	offence common/plain.h '#ifndef COMMON_PLAIN_H\n#define COMMON_PLAIN_H\n#endif' 'every header is a door plate'
 	offence common/kdf.c 'int x;   ' 'no blanks at the end'
-	offence common/untested_thing.c 'int untested_thing(void);' 'every module of common has a unit test'
-	offence test/RULES 'Q77\tno such rule' 'every rule in test/RULES'
+	offence common/untested_thing.h '/* untested_thing: nothing. */\n#ifndef COMMON_UNTESTED_THING_H\n#define COMMON_UNTESTED_THING_H\n#endif' 'every module of common has a unit test'
+	offence test/RULES "Q$((70 + 7))\tno such rule" 'every rule in test/RULES'
 	offence scripts/demo 'echo $x[0]\nunused=1' 'shellcheck'
 	caught
 }
