@@ -128,7 +128,7 @@ check_node(struct conf *c, size_t i, const cfg_opt_t *opts)
 	char key[64];
 
 	if (!span_to_str(n->key, key, sizeof key))
-		(void)span_to_str(span_str("a key too long"), key, sizeof key);
+		snprintf(key, sizeof key, "a key too long");
 	if (opt == NULL) {
 		unknown(c, n, key, opts);
 		return NULL;

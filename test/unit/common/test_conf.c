@@ -2,6 +2,7 @@
 #include "common/conf.h"
 
 #include <check.h>
+#include <stdarg.h>
 #include <sys/stat.h>
 
 #include "common/log.h"
@@ -296,30 +297,53 @@ START_TEST(every_mistake_of_the_table_at_once)
 }
 END_TEST
 
+static char big[CONF_FILE_MAX + 16];
+static size_t big_n;
+
+static void PRINTF_LIKE(1, 2)
+add(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	big_n += (size_t)vsnprintf(big + big_n, sizeof big - big_n, fmt, ap);
+	va_end(ap);
+	ck_assert_uint_lt(big_n, sizeof big);
+}
+
+/* So many times the letter. */
+static void
+add_run(char c, size_t n)
+{
+	memset(big + big_n, c, n);
+	big_n += n;
+	big[big_n] = '\0';
+}
+
 START_TEST(sizes)
 {
-	static char big[CONF_FILE_MAX + 16];
-	size_t n;
-
 	/* A file of exactly the largest size, one longer, a text of the largest length, one longer. */
-	memset(big, ' ', sizeof big);
+	add_run(' ', CONF_FILE_MAX + 1);
 	ck_ok(conf_parse("f", span_of(big, CONF_FILE_MAX), opts, errf, &c));
 	conf_free(c);
 	c = NULL;
 	ck_rc(conf_parse("f", span_of(big, CONF_FILE_MAX + 1), opts, errf, &c), RC_SYNTAX);
 	complained("f:1: the file has more than 262144 octets\n");
-	n = (size_t)sprintf(big, "name = \"");
-	memset(big + n, 'x', CONF_TEXT_MAX);
-	strcpy(big + n + CONF_TEXT_MAX, "\"\n");
+	big_n = 0;
+	add("name = \"");
+	add_run('x', CONF_TEXT_MAX);
+	add("\"\n");
 	ck_ok(parse(big));
 	conf_free(c);
 	c = NULL;
-	strcpy(big + n + CONF_TEXT_MAX, "x\"\n");
+	big_n -= 2;
+	add("x\"\n");
 	ck_rc(parse(big), RC_SYNTAX);
 	complained("f:1: a text may have 1024 octets\n");
-	n = (size_t)sprintf(big, "name = ");
-	memset(big + n, 'x', CONF_TEXT_MAX + 1);
-	strcpy(big + n + CONF_TEXT_MAX + 1, "\n");
+	big_n = 0;
+	add("name = ");
+	add_run('x', CONF_TEXT_MAX + 1);
+	add("\n");
 	ck_rc(parse(big), RC_SYNTAX);
 	complained("f:1: a word may have 1024 octets\n");
 }
@@ -327,27 +351,26 @@ END_TEST
 
 START_TEST(many_values_and_sections)
 {
-	static char big[CONF_FILE_MAX];
-	size_t n = (size_t)sprintf(big, "ids = { a");
-
+	add("ids = { a");
 	for (int i = 1; i < CONF_LIST_MAX; i++)
-		n += (size_t)sprintf(big + n, ", a");
-	strcpy(big + n, " }\n");
+		add(", a");
+	add(" }\n");
 	ck_ok(parse(big));
 	ck_assert_uint_eq(conf_count(c, NULL, "ids"), CONF_LIST_MAX);
 	conf_free(c);
 	c = NULL;
-	strcpy(big + n, ", a }\n");
+	big_n -= 3;
+	add(", a }\n");
 	ck_rc(parse(big), RC_SYNTAX);
 	complained("a list may have 256 values\n");
-	n = 0;
+	big_n = 0;
 	for (int i = 0; i <= CONF_LIST_MAX; i++)
-		n += (size_t)sprintf(big + n, "many { }\n");
+		add("many { }\n");
 	ck_rc(parse(big), RC_SYNTAX);
 	complained("f:257: many: more than 256 of these\n");
-	n = 0;
+	big_n = 0;
 	for (int i = 0; i <= 4096; i++)
-		n += (size_t)sprintf(big + n, "peer p%d { }\n", i);
+		add("peer p%d { }\n", i);
 	ck_rc(parse(big), RC_SYNTAX);
 	complained("f:4097: more than 4096 keys\n");
 }
@@ -355,15 +378,14 @@ END_TEST
 
 START_TEST(a_long_key_and_a_long_title)
 {
-	static char big[4096];
-
-	memset(big, 'k', 200);
-	strcpy(big + 200, " = 1\n");
+	add_run('k', 200);
+	add(" = 1\n");
 	ck_rc(parse(big), RC_SYNTAX);
 	complained("f:1: a key too long: unknown here");
-	strcpy(big, "peer ");
-	memset(big + 5, 't', 1000);
-	strcpy(big + 1005, " { realm = x }\n");
+	big_n = 0;
+	add("peer ");
+	add_run('t', 1000);
+	add(" { realm = x }\n");
 	ck_ok(parse(big));
 	ck_assert_uint_eq(strlen(conf_title(conf_section(c, NULL, "peer", 0))), 1000);
 }
@@ -501,11 +523,11 @@ END_TEST
 
 START_TEST(text_limits)
 {
-	static char big[CONF_TEXT_MAX + 2];
+	static char long_text[CONF_TEXT_MAX + 2];
 
-	memset(big, 'a', sizeof big - 1);
-	ck_assert(!conf_text_ok(span_of(big, CONF_TEXT_MAX + 1), CONF_ANY));
-	ck_assert(conf_text_ok(span_of(big, CONF_TEXT_MAX), CONF_ANY));
+	memset(long_text, 'a', sizeof long_text - 1);
+	ck_assert(!conf_text_ok(span_of(long_text, CONF_TEXT_MAX + 1), CONF_ANY));
+	ck_assert(conf_text_ok(span_of(long_text, CONF_TEXT_MAX), CONF_ANY));
 	ck_assert(!conf_text_ok(span_of("a\0b", 3), CONF_ANY));
 	ck_assert(!conf_text_ok(span_of("a.b\0", 4), CONF_FQDN));
 	ck_assert(!conf_text_ok(span_of("h\0:1", 4), CONF_HOST_PORT));

@@ -171,7 +171,7 @@ END_TEST
 START_TEST(long_answer)
 {
 	char *line = malloc(1 << 20);
-	size_t n = (size_t)sprintf(line, "{\"id\":1,\"ok\":true,\"x\":\"");
+	size_t n = (size_t)snprintf(line, 64, "{\"id\":1,\"ok\":true,\"x\":\"");
 
 	memset(line + n, 'y', (1 << 20) - n - 4);
 	memcpy(line + (1 << 20) - 4, "\"}\n", 4);
