@@ -183,7 +183,7 @@ on_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 static bool
 may_control(const struct link_peer *p)
 {
-	return p->has_cred && (p->uid == 0 || p->uid == geteuid() || p->gid == getegid());
+	return p->has_cred && (p->uid == 0 || p->uid == geteuid() || p->gid == getegid() || p->in_our_group);
 }
 
 static void

@@ -87,6 +87,7 @@ struct link_peer {
 	bool has_cred;			/* UNIX socket: uid and gid are the kernel's word */
 	uid_t uid;
 	gid_t gid;
+	bool in_our_group;		/* UNIX socket: our effective group is among its supplementary ones */
 	bool loopback;			/* UNIX, memory, or an address of this host's loopback */
 	bool has_cert;			/* TLS: the rest is from its certificate, judged good */
 	uint8_t spki_sha256[32];

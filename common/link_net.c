@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/link_sock.h"
@@ -37,6 +38,21 @@ link_sock_is_loopback(const struct sockaddr *sa)
 	return true;
 }
 
+/* What "usermod -aG" gives: a group besides the primary one. More groups than fit here count as none. */
+static bool
+in_our_group(evutil_socket_t fd)
+{
+	gid_t groups[256];
+	socklen_t n = sizeof groups;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) != 0)
+		return false;
+	for (size_t i = 0; i < n / sizeof groups[0]; i++)
+		if (groups[i] == getegid())
+			return true;
+	return false;
+}
+
 void
 link_sock_read_ends(evutil_socket_t fd, struct link_peer *out)
 {
@@ -56,6 +72,7 @@ link_sock_read_ends(evutil_socket_t fd, struct link_peer *out)
 	out->has_cred = true;
 	out->uid = c.uid;
 	out->gid = c.gid;
+	out->in_our_group = in_our_group(fd);
 	snprintf(out->address, sizeof out->address, "unix:uid=%u", c.uid);
 }
 

@@ -313,9 +313,9 @@ add(const char *fmt, ...)
 
 /* So many times the letter. */
 static void
-add_run(char c, size_t n)
+add_run(char letter, size_t n)
 {
-	memset(big + big_n, c, n);
+	memset(big + big_n, letter, n);
 	big_n += n;
 	big[big_n] = '\0';
 }

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -724,6 +725,49 @@ START_TEST(drops_to_its_user)
 }
 END_TEST
 
+/* The daemon runs as nobody; others ask. Only root can play them all. */
+static const struct {
+	uid_t uid;
+	gid_t gid, more;	/* more: a supplementary group, 0 = none */
+	bool admitted;
+} askers[] = {
+	{ 0, 0, 0, true },
+	{ 65534, 4242, 0, true },		/* its own user */
+	{ 4242, 65534, 0, true },		/* its group */
+	{ 4242, 4242, 65534, true },		/* a member of it */
+	{ 4242, 4242, 0, false },
+	{ 4242, 4242, 4343, false },
+};
+
+START_TEST(who_may_control)
+{
+	int status;
+	pid_t asker;
+
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(chmod(tmpdir, 0777), 0);
+	start_daemon("user = \"nobody\"\n");
+	ck_assert_int_eq(chmod(tmpdir_file("ctl"), 0666), 0);	/* as if the file's mode kept nobody out */
+	if ((asker = fork()) == 0) {
+		gid_t more = askers[_i].more;
+		json_t *o;
+
+		if (setgroups(more != 0 ? 1 : 0, &more) != 0 || setgid(askers[_i].gid) != 0 || setuid(askers[_i].uid) != 0)
+			_exit(9);
+		o = ask("{\"id\":1,\"op\":\"ping\"}");
+		_exit(json_is_true(json_object_get(o, "ok")) ? 0 :
+		    strcmp(text_of(json_object_get(o, "error"), "reason"), "ctl-denied") == 0 ? 1 : 2);
+	}
+	ck_assert_int_eq(waitpid(asker, &status, 0), asker);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), askers[_i].admitted ? 0 : 1);
+	kill(pid, SIGTERM);
+	ck_assert_int_eq(wait_exit(), 0);
+	ck_assert_int_eq(strstr(err, "reason=ctl-denied") != NULL, !askers[_i].admitted);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -751,6 +795,7 @@ main(void)
 	tcase_add_test(c, metrics_and_health_over_http);
 	tcase_add_test(c, systemd_is_told);
 	tcase_add_test(c, drops_to_its_user);
+	tcase_add_loop_test(c, who_may_control, 0, TABLE_N(askers));
 	suite_add_tcase(s, c);
 	return unit_run(s);
 }
