@@ -217,7 +217,7 @@ unknown_verb(struct parse *p, const char *word)
 		if (p->out->daemon != KSCTL_DAEMONS && (v->daemons & KSCTL_IS(p->out->daemon)) != 0 && n < sizeof all)
 			n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", n > 0 ? ", " : "", v->words);
 	if (p->out->daemon == KSCTL_DAEMONS)
-		return wrong(p, "'%.40s': expected bsfd, nafkcd, mtd, extdevd or ladder", word);
+		return wrong(p, "'%.40s': expected bsfd, nafkcd, mtd, extdevd, ladder, health, status or wait ready", word);
 	return wrong(p, "%s%s%.40s: expected one of: %s", ksctl_daemon_name(p->out->daemon), word[0] != '\0' ? " " : "", word, all);
 }
 
@@ -315,8 +315,8 @@ ksctl_args_parse(int argc, char *const *argv, struct ksctl_args *out, char *why,
 		return out->help ? RC_OK : rc;
 	if (out->lab != NULL && out->socket != NULL)
 		return wrong(&p, "expected --lab or --socket, not both");
-	if (out->socket != NULL && out->daemon == KSCTL_DAEMONS)
-		return wrong(&p, "a ladder needs all four daemons: expected --lab, not --socket");
+	if (out->socket != NULL && out->daemon == KSCTL_DAEMONS && out->verb != NULL)
+		return wrong(&p, "%s is about all four daemons: expected --lab, not --socket", out->verb->words);
 	return RC_OK;
 }
 

@@ -161,6 +161,37 @@ one_question(const struct run *r)
 	return code;
 }
 
+/* The same question to all four, one after the other; the worst answer is the exit code. */
+static enum ksctl_exit
+all_four(const struct run *r)
+{
+	const struct ksctl_verb *v = r->args.verb;
+	enum ksctl_exit worst = KSCTL_DONE, code;
+	json_t *all = json_object();
+
+	for (unsigned i = 0; i < KSCTL_DAEMONS; i++) {
+		const char *name = ksctl_daemon_name((enum ksctl_daemon)i);
+		struct ksctl_answer a;
+
+		ask(r, (enum ksctl_daemon)i, v->op, r->args.body, &a);
+		code = ksctl_exit_of(&a, v);
+		worst = code > worst ? code : worst;
+		if (r->args.json) {
+			json_object_set_new(all, name, a.body != NULL ? json_incref(a.body) : ksctl_error_json(&a));
+		} else if (a.body == NULL) {
+			ksctl_show_error(stderr, name, &a);
+		} else {
+			printf(v->show == KSCTL_SHOW_HEALTH ? "%-8s " : v->show == KSCTL_SHOW_DONE ? "%-8s ready\n" : "--- %s\n", name);
+			ksctl_show(stdout, v, a.body, terminal_width());
+		}
+		ksctl_answer_free(&a);
+	}
+	if (r->args.json)
+		print_json(all, JSON_INDENT(2));
+	json_decref(all);
+	return worst;
+}
+
 /* trace --follow: until the daemon goes, or the user has seen enough. */
 static enum ksctl_exit
 follow(const struct run *r)
@@ -257,6 +288,8 @@ run(struct run *r)
 		return complain(r, KSCTL_REFUSED, REASON_INTERNAL, "out of memory");
 	if (r->args.verb->show == KSCTL_SHOW_LADDER)
 		return ladder(r);
+	if (r->args.daemon == KSCTL_DAEMONS)
+		return all_four(r);
 	return r->args.follow ? follow(r) : one_question(r);
 }
 

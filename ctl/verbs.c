@@ -84,6 +84,9 @@ const struct ksctl_verb ksctl_verbs[] = {
 	{ KSCTL_ALL, "ping", "ping", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "who is there" },
 	{ KSCTL_ALL, "stop", "stop", NULL, KSCTL_SHOW_DONE, NULL, 0, false, "end in good order" },
 
+	{ 0, "health", "health", NULL, KSCTL_SHOW_HEALTH, NULL, 0, false, "of each" },
+	{ 0, "status", "status", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "of each" },
+	{ 0, "wait ready", "wait-ready", p_timeout, KSCTL_SHOW_DONE, NULL, 0, true, "for each" },
 	{ 0, "ladder", "trace", p_ladder, KSCTL_SHOW_LADDER, "events", 0, false,
 	    "the events of all four daemons for one run (default: the last), as a ladder" },
 	{ 0, NULL, NULL, NULL, KSCTL_SHOW_DONE, NULL, 0, false, NULL }

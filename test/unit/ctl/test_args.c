@@ -77,6 +77,9 @@ static const struct {
 	{ "bsfd ping", KSCTL_BSFD, "ping", "{}" },
 	{ "bsfd stop", KSCTL_BSFD, "stop", "{}" },
 	{ "ladder", KSCTL_DAEMONS, "trace", "{}" },
+	{ "health", KSCTL_DAEMONS, "health", "{}" },
+	{ "status", KSCTL_DAEMONS, "status", "{}" },
+	{ "wait ready --timeout 4", KSCTL_DAEMONS, "wait-ready", "{\"timeout_s\":4}" },
 	{ "ladder --run 01ab", KSCTL_DAEMONS, "trace", "{\"run\":\"01ab\"}" },
 };
 
@@ -110,7 +113,9 @@ static const struct {
 } bad[] = {
 	{ "", "expected a daemon" },
 	{ "nobody health", "'nobody'" },
-	{ "health", "'health'" },
+	{ "key list", "'key'" },
+	{ "wait", "'wait'" },
+	{ "--socket unix:/x health", "all four" },
 	{ "bsfd", "expected one of" },
 	{ "bsfd fly", "bsfd fly: expected one of" },
 	{ "bsfd key list", "expected one of" },		/* another daemon's */
