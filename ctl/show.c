@@ -14,7 +14,7 @@ unreachable(enum reason why)
 {
 	const char *code = reason_get(why)->code;
 
-	return strncmp(code, "link-", 5) == 0 || strcmp(code, "local-gone") == 0 || strcmp(code, "local-timeout") == 0 ||
+	return strncmp(code, "link-", 5) == 0 || strcmp(code, "local-gone") == 0 || strcmp(code, "local-timeout") == 0 || strcmp(code, "stopping") == 0 ||
 	    strcmp(code, "http-unreachable") == 0 || strcmp(code, "http-timeout") == 0 || strcmp(code, "zn-unreachable") == 0 ||
 	    strcmp(code, "zn-timeout") == 0;
 }

@@ -120,3 +120,29 @@ each_verb() {
 	run setpriv --reuid 65534 --regid 65534 --clear-groups "$KSLOCAL_BIN/ksctl" --lab "$LAB" bsfd health
 	[ "$status" -eq 3 ] || [ "$status" -eq 4 ]
 }
+
+@test "health, status and wait ready without a daemon ask all four; one that is not there makes it exit 3" {
+	run ksctl health
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^[a-z]* *healthy$' <<<"$output")" = 4 ]
+	[ "$(kj status | jq -r '[.[].daemon] | join(" ")')" = "bsfd nafkcd mtd extdevd" ]
+	status_is 0 ksctl wait ready --timeout 5
+	lab stop mtd
+	run --separate-stderr kj health
+	[ "$status" -eq 3 ]
+	[ "$(jq -r '.mtd.error.reason, .bsfd.healthy' <<<"$output" | paste -sd' ')" = "link-unreachable true" ]
+	lab start mtd
+}
+
+@test "trace --follow shows the events of an establishment as they come; stop ends it with exit 3" {
+	ksctl --json mtd trace --follow >"$BATS_TEST_TMPDIR/events" 2>&1 3>&- &
+	follower=$!
+	establish --new
+	for _ in $(seq 100); do grep -q "\"run\":\"$run\".*\"step\":10" "$BATS_TEST_TMPDIR/events" && break; sleep 0.05; done
+	lab stop mtd
+	rc=0
+	wait $follower || rc=$?
+	[ "$rc" -eq 3 ]
+	grep -q "\"run\":\"$run\".*\"step\":10" "$BATS_TEST_TMPDIR/events"
+	lab start mtd
+}

@@ -37,6 +37,7 @@ static const struct {
 	/* Its peer is not there. */
 	{ &plain, NULL, "{\"code\":\"busy\",\"reason\":\"link-unreachable\"}", REASON_LINK_UNREACHABLE, KSCTL_UNREACHABLE },
 	{ &plain, NULL, "{\"code\":\"busy\"}", REASON_ZN_UNREACHABLE, KSCTL_UNREACHABLE },
+	{ &plain, NULL, "{\"code\":\"busy\"}", REASON_STOPPING, KSCTL_UNREACHABLE },
 	{ &plain, NULL, "{\"code\":\"refused\"}", REASON_LINK_TLS_CA, KSCTL_REFUSED },
 };
 
