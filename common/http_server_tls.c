@@ -164,6 +164,7 @@ say(struct tls_conn *c, enum reason why, const struct tls_chain *chain, const ch
 	uint8_t raw[20];
 	size_t n = sizeof(raw);
 
+	c->said = true;
 	atomic_fetch_add(&c->server->refused, 1);
 	if (chain != NULL && chain->n > 0) {
 		tls_chain_subject(chain, subject, sizeof(subject));
@@ -313,41 +314,70 @@ verify(gnutls_session_t session)
  * 1.3 says 0303 here (RFC 8446 4.1.2); its versions stand first in the message.
  */
 static int
-on_hello(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
+on_hello(gnutls_session_t session, struct tls_conn *c, const gnutls_datum_t *msg)
 {
-	(void)type;
-	(void)when;
-	if (!incoming || msg->size < 2 || msg->data[0] > 3 || (msg->data[0] == 3 && msg->data[1] >= 3))
+	c->greeted = true;
+	if (msg->size < 2 || msg->data[0] > 3 || (msg->data[0] == 3 && msg->data[1] >= 3))
 		return 0;
+	say(c, REASON_LINK_TLS_BROKEN, NULL, "TLS 1.1 and older are not spoken here");
 	gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_PROTOCOL_VERSION);
 	return GNUTLS_E_UNSUPPORTED_VERSION_PACKET;
 }
 
 /* An empty Certificate message: GnuTLS refuses it by itself (GNUTLS_CERT_REQUIRE), but without a word to the client. */
 static int
-on_certificate(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
+on_certificate(gnutls_session_t session, struct tls_conn *c, const gnutls_datum_t *msg)
 {
 	bool tls13 = gnutls_protocol_get_version(session) == GNUTLS_TLS1_3;
-	struct tls_conn *c = conn_of(session);
 	size_t empty = tls13 ? 4 : 3;	/* RFC 8446 4.4.2: context and list length; RFC 5246 7.4.2: list length */
 
-	(void)type;
-	(void)when;
-	if (!incoming || msg->size > empty)
+	if (msg->size > empty)
 		return 0;
-	if (c != NULL && c->server != NULL)
-		say(c, REASON_LINK_TLS_NO_CERT, NULL, "");
+	say(c, REASON_LINK_TLS_NO_CERT, NULL, "");
 	gnutls_alert_send(session, GNUTLS_AL_FATAL, tls13 ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE);
 	return GNUTLS_E_CERTIFICATE_REQUIRED;
+}
+
+/* A certificate whose keyUsage forbids signing: GnuTLS refuses the proof without a word, before it asks verify(). */
+static int
+on_proof(gnutls_session_t session, struct tls_conn *c)
+{
+	unsigned n = 0, usage = 0, critical;
+	const gnutls_datum_t *der = gnutls_certificate_get_peers(session, &n);
+	struct tls_chain chain = { .n = 0 };
+	bool bad = der != NULL && tls_chain_import(der, n, &chain) &&
+	    gnutls_x509_crt_get_key_usage(chain.crt[0], &usage, &critical) == 0 && (usage & GNUTLS_KEY_DIGITAL_SIGNATURE) == 0;
+
+	if (bad) {
+		say(c, REASON_LINK_TLS_CERT, &chain, "its keyUsage lacks digitalSignature");
+		gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
+	}
+	tls_chain_deinit(&chain);
+	return bad ? GNUTLS_E_KEY_USAGE_VIOLATION : 0;
 }
 
 /* GnuTLS has one hook for all messages. */
 static int
 on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
 {
-	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
-		return on_hello(session, type, when, incoming, msg);
-	return type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT ? on_certificate(session, type, when, incoming, msg) : 0;
+	struct tls_conn *c = conn_of(session);
+
+	(void)when;
+	if (!incoming || c == NULL || c->server == NULL)
+		return 0;
+	switch (type) {
+	case GNUTLS_HANDSHAKE_CLIENT_HELLO:
+		return on_hello(session, c, msg);
+	case GNUTLS_HANDSHAKE_CERTIFICATE_PKT:
+		return on_certificate(session, c, msg);
+	case GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY:
+		return on_proof(session, c);
+	case GNUTLS_HANDSHAKE_FINISHED:
+		c->finished = true;
+		return 0;
+	default:
+		return 0;
+	}
 }
 
 void
@@ -369,6 +399,13 @@ tls_conn_begin(struct tls_conn *c, struct tls_server *t, gnutls_session_t sessio
 void
 tls_conn_end(struct tls_conn *c)
 {
+	if (c->greeted && !c->finished && !c->said) {
+		gnutls_alert_description_t alert = gnutls_alert_get(c->session);
+
+		/* close_notify: none was understood; OpenSSL's clients say theirs of TLS 1.3 in plain text, which GnuTLS does not take */
+		say(c, reason_of_tls_alert((int)alert), NULL, alert != GNUTLS_A_CLOSE_NOTIFY ? gnutls_alert_get_name(alert) :
+		    "the client ended it half-way, perhaps because it does not accept our certificate");
+	}
 	tls_set_unref(c->set);
 	c->set = NULL;
 	c->session = NULL;

@@ -19,6 +19,7 @@ struct tls_conn {
 	gnutls_session_t session;
 	const char *address;		/* for the log; borrowed */
 	bool peer_known;
+	bool greeted, finished, said;	/* of the handshake: begun, done on the client's side, refusal logged */
 	struct http_peer peer;
 };
 
@@ -37,6 +38,7 @@ int tls_own_certificate(gnutls_session_t session, const struct gnutls_cert_retr_
 
 /* The session exists, its handshake has not begun. */
 void tls_conn_begin(struct tls_conn *c, struct tls_server *t, gnutls_session_t session, const char *address);
+/* The session still exists. A handshake that ended half-way is logged here, with the client's alert if there was one. */
 void tls_conn_end(struct tls_conn *c);
 /* REASON_NONE: certificate good now, c->peer filled. Else what is wrong with it; it was logged. */
 enum reason tls_conn_judge(struct tls_conn *c);

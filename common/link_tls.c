@@ -165,29 +165,6 @@ reason_of_verify(long v)
 	}
 }
 
-/* RFC 8446 6.2: what the peer's alert says of our certificate. */
-static enum reason
-reason_of_alert(int alert)
-{
-	switch (alert) {
-	case SSL_AD_UNKNOWN_CA:
-		return REASON_LINK_REFUSED_CA;
-	case SSL_AD_CERTIFICATE_EXPIRED:
-		return REASON_LINK_REFUSED_EXPIRED;
-	case SSL_AD_NO_CERTIFICATE:
-	case SSL_AD_CERTIFICATE_REQUIRED:
-		return REASON_LINK_REFUSED_NO_CERT;
-	case SSL_AD_BAD_CERTIFICATE:
-	case SSL_AD_UNSUPPORTED_CERTIFICATE:
-	case SSL_AD_CERTIFICATE_REVOKED:
-	case SSL_AD_CERTIFICATE_UNKNOWN:
-	case SSL_AD_ACCESS_DENIED:
-		return REASON_LINK_REFUSED_CERT;
-	default:
-		return REASON_LINK_TLS_BROKEN;
-	}
-}
-
 static void
 find_why(struct link_tls_conn *c)
 {
@@ -197,7 +174,7 @@ find_why(struct link_tls_conn *c)
 
 	snprintf(c->detail, sizeof c->detail, "%s", e != 0 && ERR_reason_error_string(e) != NULL ? ERR_reason_error_string(e) : "");
 	if (ERR_GET_LIB(e) == ERR_LIB_SSL && r > SSL_AD_REASON_OFFSET && r <= SSL_AD_REASON_OFFSET + 255) {
-		c->why = reason_of_alert(r - SSL_AD_REASON_OFFSET);
+		c->why = reason_of_tls_alert(r - SSL_AD_REASON_OFFSET);
 	} else if (ERR_GET_LIB(e) == ERR_LIB_SSL && r == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
 		c->why = REASON_LINK_TLS_NO_CERT;
 	} else if (v != X509_V_OK) {

@@ -26,3 +26,25 @@ reason_by_code(const char *code)
 				return (enum reason)i;
 	return REASON_INTERNAL;
 }
+
+enum reason
+reason_of_tls_alert(int alert)
+{
+	switch (alert) {
+	case 48:	/* unknown_ca */
+		return REASON_LINK_REFUSED_CA;
+	case 45:	/* certificate_expired */
+		return REASON_LINK_REFUSED_EXPIRED;
+	case 41:	/* no_certificate, of SSL 3.0 */
+	case 116:	/* certificate_required */
+		return REASON_LINK_REFUSED_NO_CERT;
+	case 42:	/* bad_certificate */
+	case 43:	/* unsupported_certificate */
+	case 44:	/* certificate_revoked */
+	case 46:	/* certificate_unknown */
+	case 49:	/* access_denied */
+		return REASON_LINK_REFUSED_CERT;
+	default:
+		return REASON_LINK_TLS_BROKEN;
+	}
+}

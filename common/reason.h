@@ -31,4 +31,7 @@ const struct reason_info *reason_get(enum reason r);
 /* By code; REASON_INTERNAL when there is none. */
 enum reason reason_by_code(const char *code);
 
+/* What a TLS alert that came from the peer says of our certificate (RFC 8446 6.2); another alert: REASON_LINK_TLS_BROKEN. */
+enum reason reason_of_tls_alert(int alert);
+
 #endif

@@ -28,6 +28,7 @@ struct pki_spec {
 	const char *cn;
 	const char *san;	/* "DNS:a.example,IP:127.0.0.1"; NULL = none */
 	const char *usage;	/* extendedKeyUsage: "serverAuth", "clientAuth"; NULL = none */
+	const char *key_usage;	/* "critical,keyEncipherment"; NULL = what fits */
 	long from_s, to_s;	/* both 0: -60 .. 3600 */
 	bool ca;
 	const struct pki_cert *same_key;	/* NULL = a new key */
@@ -92,7 +93,8 @@ pki_make(struct pki_cert *out, const char *name, const struct pki_spec *spec, co
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(out->crt), "CN", MBSTRING_UTF8, (const unsigned char *)spec->cn, -1, -1, 0);
 	X509_set_issuer_name(out->crt, X509_get_subject_name(issuer != NULL ? issuer->crt : out->crt));
 	pki_ext(out->crt, issuer != NULL ? issuer->crt : out->crt, NID_basic_constraints, spec->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-	pki_ext(out->crt, issuer != NULL ? issuer->crt : out->crt, NID_key_usage, spec->ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
+	pki_ext(out->crt, issuer != NULL ? issuer->crt : out->crt, NID_key_usage,
+	    spec->key_usage != NULL ? spec->key_usage : spec->ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
 	if (spec->usage != NULL)
 		pki_ext(out->crt, out->crt, NID_ext_key_usage, spec->usage);
 	if (spec->san != NULL)

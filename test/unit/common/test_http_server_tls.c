@@ -12,7 +12,7 @@
 static struct loop *loop;
 static struct clock *clk;
 static struct http_server *srv;
-static struct pki_cert ca, other_ca, server, good, stranger, expired, early, revoked, wrong_use, twin;
+static struct pki_cert ca, other_ca, server, good, stranger, expired, early, revoked, wrong_use, mute, twin;
 static char crl_file[PKI_PATH_MAX], ca_file[PKI_PATH_MAX], lines[65536];
 static size_t n_seen;
 static struct http_peer seen;
@@ -56,6 +56,7 @@ make_pki(void)
 	pki_make(&early, "early", &(struct pki_spec){ .cn = "early", .usage = "clientAuth", .from_s = 3600, .to_s = 7200 }, &ca);
 	pki_make(&revoked, "revoked", &(struct pki_spec){ .cn = "gone", .usage = "clientAuth" }, &ca);
 	pki_make(&wrong_use, "wrong-use", &(struct pki_spec){ .cn = "a server", .usage = "serverAuth" }, &ca);
+	pki_make(&mute, "mute", &(struct pki_spec){ .cn = "no signer", .usage = "clientAuth", .key_usage = "critical,keyAgreement" }, &ca);
 	snprintf(crl_file, sizeof crl_file, "%s/crl.pem", pki_dir());
 	pki_crl(crl_file, &ca, gone, 1);
 	snprintf(ca_file, sizeof ca_file, "%s", ca.crt_file);
@@ -153,6 +154,7 @@ static const struct {
 	{ &early, SSL_AD_CERTIFICATE_EXPIRED, 0, "link-tls-early", "subject=\"CN=early\"" },
 	{ &revoked, SSL_AD_CERTIFICATE_REVOKED, 0, "link-tls-revoked", "subject=\"CN=gone\"" },
 	{ &wrong_use, SSL_AD_BAD_CERTIFICATE, 0, "link-tls-cert", "subject=\"CN=a server\"" },
+	{ &mute, SSL_AD_BAD_CERTIFICATE, 0, "link-tls-cert", "subject=\"CN=no signer\"" },
 };
 
 START_TEST(n5_others_see_the_right_alert_and_the_log_names_them)
@@ -189,6 +191,23 @@ START_TEST(tls_1_1_is_refused)
 	ck_assert_int_eq(r.alert, SSL_AD_PROTOCOL_VERSION);
 	ck_assert_uint_eq(n_seen, 0);
 	finish();
+	ck_assert_msg(strstr(lines, "link-tls-broken") != NULL && strstr(lines, "TLS 1.1") != NULL, "%s", lines);
+}
+END_TEST
+
+/* Architecture 8a: a certificate refused is named on both sides, ours too. */
+START_TEST(a_client_that_refuses_our_certificate_is_in_the_log_with_its_alert)
+{
+	static struct http_peer_run r;
+	struct http_peer_tls tls = { .version = versions[_i], .ca = &other_ca, .own = &good };
+
+	start(CLOCK_REAL);
+	r = (struct http_peer_run){ .parts = get, .tls = &tls };
+	talk(&r);
+	ck_assert(!r.handshake_ok);
+	finish();
+	ck_assert_msg(strstr(lines, _i == 0 ? "link-refused-ca" : "our certificate") != NULL && strstr(lines, "peer=127.0.0.1:") != NULL, "%s", lines);
+	ck_assert_uint_eq(n_seen, 0);
 }
 END_TEST
 
@@ -482,6 +501,7 @@ main(void)
 	tcase_add_loop_test(t, a_good_client_gets_in_and_is_named, 0, 2);
 	tcase_add_loop_test(t, n5_others_see_the_right_alert_and_the_log_names_them, 0, 2 * TABLE_N(refused));
 	tcase_add_test(t, tls_1_1_is_refused);
+	tcase_add_loop_test(t, a_client_that_refuses_our_certificate_is_in_the_log_with_its_alert, 0, 2);
 	tcase_add_test(t, plain_http_on_the_tls_port_gets_nothing);
 	tcase_add_loop_test(t, sessions_are_resumed_and_still_name_the_client, 0, 2);
 	tcase_add_loop_test(t, n5_a_resumed_session_of_a_revoked_certificate_gets_403, 0, 2);

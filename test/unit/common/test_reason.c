@@ -45,6 +45,19 @@ START_TEST(unknown)
 }
 END_TEST
 
+START_TEST(tls_alerts)
+{
+	ck_assert_int_eq(reason_of_tls_alert(48), REASON_LINK_REFUSED_CA);
+	ck_assert_int_eq(reason_of_tls_alert(45), REASON_LINK_REFUSED_EXPIRED);
+	ck_assert_int_eq(reason_of_tls_alert(116), REASON_LINK_REFUSED_NO_CERT);
+	for (int alert = 0; alert < 256; alert++) {
+		bool refused = (alert >= 41 && alert <= 46) || alert == 48 || alert == 49 || alert == 116;
+
+		ck_assert_msg((reason_of_tls_alert(alert) == REASON_LINK_TLS_BROKEN) == !refused, "alert %d", alert);
+	}
+}
+END_TEST
+
 START_TEST(rc_words)
 {
 	for (int a = RC_OK; a <= RC_STATE; a++) {
@@ -64,6 +77,7 @@ main(void)
 
 	tcase_add_loop_test(t, entry, 0, REASON_COUNT);
 	tcase_add_test(t, unknown);
+	tcase_add_test(t, tls_alerts);
 	tcase_add_test(t, rc_words);
 	suite_add_tcase(s, t);
 	return unit_run(s);
