@@ -86,6 +86,8 @@ on_hup(int signo, void *arg)
 	struct loaded l = { 0 };
 
 	(void)signo;
+	if (r->stopping)
+		return;
 	if (r->hooks->reload == NULL) {
 		log_warn("daemon: SIGHUP: nothing of this daemon can be changed while it runs");
 		return;
@@ -349,10 +351,11 @@ end(struct run *r)
 		(void)!timeguard_save(e->guard);
 		turn_end(e->turn);
 	}
-	ctl_free(r->ctl);
-	http_server_free(r->metrics_http);
+	/* The core before ctl: what it still owes on the control socket it says to ctl. */
 	if (r->core != NULL)
 		r->hooks->free(r->core);
+	http_server_free(r->metrics_http);
+	ctl_free(r->ctl);
 	clock_timer_free(r->stop_timer);
 	clock_timer_free(r->watchdog);
 	if (e->turn != NULL)

@@ -136,6 +136,8 @@ testd_free(void *core)
 {
 	struct testd *t = core;
 
+	if (t->slow != NULL)
+		ctl_fail(t->slow_ctl, t->slow, REASON_STOPPING, NULL);
 	clock_timer_free(t->timer);
 	free(t);
 }
@@ -559,6 +561,24 @@ START_TEST(what_is_in_flight_is_answered_before_the_end)
 }
 END_TEST
 
+START_TEST(what_is_never_answered_ends_with_the_core)
+{
+	FILE *f;
+
+	start_daemon("test { clock = controlled }\n");
+	f = dial();
+	fprintf(f, "{\"id\":1,\"op\":\"mute\"}\n");
+	json_decref(read_line(f));
+	fprintf(f, "{\"id\":2,\"op\":\"slow\"}\n");
+	json_decref(read_line(f));		/* its progress; the answer would take 300 ms */
+	kill(pid, SIGTERM);
+	usleep(50000);
+	kill(pid, SIGTERM);
+	ck_assert_int_eq(wait_exit(), 0);
+	fclose(f);
+}
+END_TEST
+
 START_TEST(stop_by_the_control_socket)
 {
 	json_t *o;
@@ -788,6 +808,7 @@ main(void)
 	tcase_add_test(c, control_operations);
 	tcase_add_test(c, progress_then_answer_then_error);
 	tcase_add_test(c, what_is_in_flight_is_answered_before_the_end);
+	tcase_add_test(c, what_is_never_answered_ends_with_the_core);
 	tcase_add_test(c, stop_by_the_control_socket);
 	tcase_add_test(c, t3_clock_advance_and_t2_accept);
 	tcase_add_test(c, a_real_clock_is_not_moved);
