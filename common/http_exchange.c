@@ -346,7 +346,11 @@ exchange_on_completed(void *arg, struct MHD_Connection *m, void **con_cls, enum 
 	*con_cls = NULL;
 	/* before TLS is taken down: the sweep, under the lock, sends on no session whose request has ended */
 	http_conn_enter(e->c, CONN_IDLE);
-	if (e->posted)
+	if (e->posted) {
+		pthread_mutex_lock(&s->lock);
 		atomic_fetch_sub(&s->in_flight, 1);
+		pthread_cond_signal(&s->completed);
+		pthread_mutex_unlock(&s->lock);
+	}
 	exchange_unref(e);
 }

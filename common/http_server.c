@@ -4,6 +4,8 @@
  */
 #include "common/http_server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +221,7 @@ http_server_new(struct loop *loop, struct clock *clock, const struct http_server
 		goto out;
 	*s = (struct http_server){ .loop = loop, .clock = clock, .listen_fd = -1, .on_request = on_request, .arg = arg };
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->completed, NULL);
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->posted);
 	TAILQ_INIT(&s->lent);
@@ -275,23 +278,19 @@ http_server_stop(struct http_server *s, void (*done)(void *arg), void *arg)
 static void
 drop_in_flight(struct http_server *s)
 {
+	unsigned patience_ms = 1000;
 	struct exchange *e;
+	struct conn *c;
 
 	pthread_mutex_lock(&s->lock);
 	while ((e = TAILQ_FIRST(&s->posted)) != NULL)
 		exchange_expire(e, REASON_STOPPING);
+	/* some client may not take its answer: the kernel gives it a second */
+	TAILQ_FOREACH(c, &s->conns, list)
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
+	while (atomic_load(&s->in_flight) > 0)
+		pthread_cond_wait(&s->completed, &s->lock);
 	pthread_mutex_unlock(&s->lock);
-	for (unsigned ms = 0; atomic_load(&s->in_flight) > 0; ms++) {
-		struct conn *c;
-
-		usleep(1000);
-		if (ms % 100 != 99)
-			continue;
-		pthread_mutex_lock(&s->lock);
-		TAILQ_FOREACH(c, &s->conns, list)
-			shutdown(c->fd, SHUT_RDWR);
-		pthread_mutex_unlock(&s->lock);
-	}
 }
 
 void
@@ -316,6 +315,7 @@ http_server_free(struct http_server *s)
 	clock_timer_free(s->sweep);
 	post_free(s->post);
 	tls_server_free(s->tls);
+	pthread_cond_destroy(&s->completed);
 	pthread_mutex_destroy(&s->lock);
 	free(s->refusal_type);
 	free(s->server_header);

@@ -86,6 +86,7 @@ struct http_server {
 	void *arg;
 
 	pthread_mutex_t lock;
+	pthread_cond_t completed;	/* in_flight became less */
 	struct conns conns;
 	struct exchanges posted, lent;
 	size_t n_conns, n_posted;

@@ -218,19 +218,15 @@ START_TEST(a_head_over_the_limit_is_431)
 {
 	static char text[16384];
 	static struct http_peer_run r;
-	size_t n = (size_t)sprintf(text, "GET / HTTP/1.1\r\n" HEAD);
+	size_t n = (size_t)snprintf(text, sizeof text, "GET / HTTP/1.1\r\n" HEAD);
 	const char *parts[] = { text, NULL };
 
-	if (_i == 0) {			/* one long header */
-		n += (size_t)sprintf(text + n, "X: ");
-		memset(text + n, 'a', 2000);
-		n += 2000;
-		n += (size_t)sprintf(text + n, "\r\n");
-	} else {			/* too many */
+	if (_i == 0)			/* one long header */
+		n += (size_t)snprintf(text + n, sizeof text - n, "X: %0*d\r\n", 2000, 0);
+	else				/* too many */
 		for (int i = 0; i < HTTP_HEADERS_MAX; i++)
-			n += (size_t)sprintf(text + n, "X: 1\r\n");
-	}
-	strcpy(text + n, "\r\n");
+			n += (size_t)snprintf(text + n, sizeof text - n, "X: 1\r\n");
+	snprintf(text + n, sizeof text - n, "\r\n");
 	start(&(struct http_server_conf){ .head_max = 1000 });
 	r = (struct http_peer_run){ .parts = parts };
 	talk(&r);
