@@ -1,10 +1,8 @@
-/* daemon: the run of a daemon. Command line, common keys and privileges are daemon_conf.c's. */
+/* daemon: the run of a daemon. Command line, common keys and privileges are daemon_conf.c's, what it tells is daemon_tell.c's. */
 #include "common/daemon.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <systemd/sd-daemon.h>
 
 #include "common/daemon_int.h"
@@ -20,27 +18,6 @@
 #define STOP_MS 10000		/* what is in flight has that long */
 
 enum exit_code { EXIT_GOOD = 0, EXIT_CONF = 1, EXIT_START = 3, EXIT_LOOP = 4 };
-
-/* A file as read: its texts are borrowed by values. */
-struct loaded {
-	struct conf *file;
-	struct daemon_conf common;
-	void *values;			/* the daemon's own */
-};
-
-struct run {
-	const struct daemon_hooks *hooks;
-	struct daemon_args args;
-	struct loaded first, now;	/* the start's, and the last reload's */
-	struct secret *key;
-	struct daemon env;
-	void *core;
-	struct ctl *ctl;
-	struct http_server *metrics_http;
-	struct clock_timer *watchdog, *stop_timer;
-	int64_t watchdog_ms;
-	bool stopping;
-};
 
 /* --- configuration */
 
@@ -157,71 +134,6 @@ on_term(int signo, void *arg)
 		stop(r);
 }
 
-/* --- what is told about it */
-
-static void
-on_health(void *arg, json_t *problems)
-{
-	struct run *r = arg;
-	json_t *notes = json_array();
-
-	ctl_health(r->ctl, problems, notes);
-	json_decref(notes);
-}
-
-static void
-bound(const struct run *r, json_t *o)
-{
-	if (r->hooks->bound != NULL)
-		r->hooks->bound(r->core, o);
-	if (r->metrics_http != NULL)
-		json_object_set_new(o, "metrics", json_string(http_server_address(r->metrics_http)));
-}
-
-static void
-on_status(void *arg, json_t *o)
-{
-	const struct run *r = arg;
-	struct store_stats st;
-
-	bound(r, o);
-	store_get_stats(r->env.store, &st);
-	json_object_set_new(o, "store", json_pack("{s:s, s:I, s:I, s:I}", "file", r->first.common.store, "commits",
-	    (json_int_t)st.commits, "failed", (json_int_t)st.failed, "last_commit_us", (json_int_t)st.last_commit_us));
-	if (r->hooks->status != NULL)
-		r->hooks->status(r->core, o);
-}
-
-static void
-print_word(const char *key, const json_t *value)
-{
-	const json_t *v;
-	size_t i;
-
-	if (json_is_array(value))
-		json_array_foreach(value, i, v)
-			print_word(key, v);
-	else if (json_is_string(value))
-		printf(" %s=%s", key, json_string_value(value));
-}
-
-static void
-say_ready(const struct run *r)
-{
-	json_t *o = json_object();
-	const json_t *v;
-	const char *key;
-
-	bound(r, o);
-	printf("ready %s", r->hooks->name);
-	json_object_foreach(o, key, v)
-		print_word(key, v);
-	printf(" control=%s\n", ctl_address(r->ctl));
-	fflush(stdout);
-	json_decref(o);
-	sd_notifyf(0, "READY=1\nSTATUS=ready, control socket %s", ctl_address(r->ctl));
-}
-
 static void
 on_watchdog(void *arg)
 {
@@ -229,24 +141,6 @@ on_watchdog(void *arg)
 
 	sd_notify(0, "WATCHDOG=1");
 	clock_timer_set(r->watchdog, r->watchdog_ms);
-}
-
-static int64_t
-gauge_commit_us(void *arg)
-{
-	struct store_stats st;
-
-	store_get_stats(arg, &st);
-	return st.last_commit_us;
-}
-
-static int64_t
-gauge_commits_failed(void *arg)
-{
-	struct store_stats st;
-
-	store_get_stats(arg, &st);
-	return (int64_t)st.failed;
 }
 
 /* --- the beginning */
@@ -268,37 +162,8 @@ make_seams(struct run *r)
 	    (rc = trace_new(r->hooks->name, c->trace_file, 0, e->clock, e->turn, &e->trace)) != RC_OK ||
 	    (rc = metrics_new(r->hooks->name, &e->metrics)) != RC_OK)
 		return rc;
-	metrics_gauge_fn(e->metrics, "store_last_commit_microseconds", NULL, "how long the last commit took", gauge_commit_us, e->store);
-	metrics_gauge_fn(e->metrics, "store_commits_failed", NULL, "commits that failed since the start", gauge_commits_failed, e->store);
+	daemon_gauges(r);
 	return RC_OK;
-}
-
-static enum rc
-listen_metrics(struct run *r)
-{
-	const struct http_server_conf conf = { .listen = r->first.common.metrics, .threads = 1, .connections = 16, .name = "metrics" };
-
-	if (conf.listen == NULL)
-		return RC_OK;
-	return http_server_new(r->env.loop, r->env.clock, &conf, metrics_on_request, r->env.metrics, &r->metrics_http);
-}
-
-static enum rc
-listen_control(struct run *r)
-{
-	const struct daemon *e = &r->env;
-	const struct ctl_env env = {
-		.net = e->net, .clock = e->clock, .guard = e->guard, .turn = e->turn, .trace = e->trace, .daemon = r->hooks->name
-	};
-	const struct ctl_hooks hooks = {
-		.ops = r->hooks->ops, .core = r->core, .health = r->hooks->health, .status = on_status, .status_arg = r,
-		.stop = stop, .stop_arg = r
-	};
-	enum rc rc;
-
-	if ((rc = ctl_new(&env, r->first.common.control, &hooks, &r->ctl)) == RC_OK)
-		metrics_set_health(e->metrics, on_health, r);
-	return rc;
 }
 
 static enum rc
@@ -329,7 +194,7 @@ start(struct run *r)
 		return rc;
 	if ((rc = r->hooks->start(&r->env, r->first.values, &r->core)) != RC_OK)
 		return rc;
-	if ((rc = listen_metrics(r)) != RC_OK || (rc = daemon_drop(&r->first.common)) != RC_OK || (rc = listen_control(r)) != RC_OK)
+	if ((rc = daemon_listen_metrics(r)) != RC_OK || (rc = daemon_drop(&r->first.common)) != RC_OK || (rc = daemon_listen_control(r, stop)) != RC_OK)
 		return rc;
 	/* What start wrote (an MT_ID, a time mark) is durable before anybody hears "ready". */
 	turn_end(r->env.turn);
@@ -399,7 +264,7 @@ daemon_main(int argc, char **argv, const struct daemon_hooks *h)
 		goto out;
 	}
 	ctl_ready(r.ctl);
-	say_ready(&r);
+	daemon_say_ready(&r);
 	code = loop_run(r.env.loop, run_turn_end, r.env.turn) == RC_OK ? EXIT_GOOD : EXIT_LOOP;
 	log_info("daemon: ended");
 out:

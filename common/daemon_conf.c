@@ -17,7 +17,13 @@
 
 #define OPEN_FILES 65536
 
-#define DESCRIPTORS_MAX 65536
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)	/* gcc's words */
+#define SANITIZED
+#elif defined(__has_feature)						/* clang's */
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
 
 cfg_opt_t daemon_test_options[] = {
 	CFG_STR("clock", "real", CFGF_NONE),
@@ -138,31 +144,17 @@ raise_open_files(void)
 		log_warn("daemon: the limit of open files stays low: %s", strerror(errno));
 }
 
-/* The usual 1,024 descriptors are fewer than the connections that a listener takes. */
-static void
-raise_descriptors(void)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
-		return;
-	l.rlim_cur = l.rlim_max < DESCRIPTORS_MAX ? l.rlim_max : DESCRIPTORS_MAX;
-	if (setrlimit(RLIMIT_NOFILE, &l) != 0)
-		log_warn("daemon: the limit on open files cannot be raised: %s", strerror(errno));
-}
-
 void
 daemon_harden(void)
 {
 	const struct rlimit none = { 0, 0 };
 
 	umask(077);
-	raise_descriptors();
 	raise_open_files();
 	if (setrlimit(RLIMIT_CORE, &none) != 0)
 		log_warn("daemon: core dumps cannot be forbidden: %s", strerror(errno));
 	/* A sanitizer's leak check has to look into its own process. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(KS_FUZZ)
+#ifndef SANITIZED
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		log_warn("daemon: its memory may be read by its user's other processes: %s", strerror(errno));
 #endif

@@ -1,4 +1,7 @@
-/* daemon_int: what daemon.c (the run of a daemon) and daemon_conf.c (options, common keys, privileges) share; nobody else's. */
+/*
+ * daemon_int: what daemon.c (the run of a daemon), daemon_conf.c (options, common keys, privileges) and daemon_tell.c (what it
+ * tells about itself) share; nobody else's.
+ */
 #ifndef COMMON_DAEMON_INT_H
 #define COMMON_DAEMON_INT_H
 
@@ -27,6 +30,27 @@ struct daemon_conf {
 	gid_t gid;
 };
 
+/* A file as read: its texts are borrowed by values. */
+struct loaded {
+	struct conf *file;
+	struct daemon_conf common;
+	void *values;			/* the daemon's own */
+};
+
+struct run {
+	const struct daemon_hooks *hooks;
+	struct daemon_args args;
+	struct loaded first, now;	/* the start's, and the last reload's */
+	struct secret *key;
+	struct daemon env;
+	void *core;
+	struct ctl *ctl;
+	struct http_server *metrics_http;
+	struct clock_timer *watchdog, *stop_timer;
+	int64_t watchdog_ms;
+	bool stopping;
+};
+
 /* -1: go on; else the exit code (0 after -V and --help, 2 usage). */
 int daemon_args_read(int argc, char **argv, const struct daemon_hooks *h, struct daemon_args *out);
 /* Complaints stick in c. */
@@ -37,5 +61,14 @@ enum rc daemon_key_read(struct conf *c, const struct daemon_conf *dc, struct sec
 void daemon_harden(void);
 /* When started as root and a user is named: the store's files become that user's, and so do we. */
 enum rc daemon_drop(const struct daemon_conf *dc) MUST_USE;
+
+/* Series of the store's commits. */
+void daemon_gauges(struct run *r);
+/* The metrics listener, if it is configured. As http_server_new(). */
+enum rc daemon_listen_metrics(struct run *r) MUST_USE;
+/* The control socket; stop(run) is its "stop". As ctl_new(). */
+enum rc daemon_listen_control(struct run *r, void (*stop)(void *run)) MUST_USE;
+/* One line on standard output, and systemd. */
+void daemon_say_ready(const struct run *r);
 
 #endif
