@@ -9,8 +9,9 @@
 #include "common/conf.h"
 #include "common/hex.h"
 
-enum rc
-bsf_policy_parse_protocol(struct span text, struct bsf_ua_prefix *out)
+/* 10 lower-case hex digits, or an even number of them, 0..8, and a star. RC_SYNTAX. */
+static enum rc
+parse_protocol(struct span text, struct bsf_ua_prefix *out)
 {
 	struct bsf_ua_prefix p = { .n = UA_PROTO_LEN };
 
@@ -26,8 +27,8 @@ bsf_policy_parse_protocol(struct span text, struct bsf_ua_prefix *out)
 	return RC_OK;
 }
 
-void
-bsf_policy_print_protocol(const struct bsf_ua_prefix *p, char out[static 2 * UA_PROTO_LEN + 2])
+static void
+print_protocol(const struct bsf_ua_prefix *p, char out[static 2 * UA_PROTO_LEN + 2])
 {
 	char digits[2 * UA_PROTO_LEN + 1];
 
@@ -61,7 +62,7 @@ static enum rc
 take_protocol(struct bsf_naf *naf, size_t i, const json_t *v)
 {
 	naf->n_protocols = i + 1;
-	return bsf_policy_parse_protocol(text_of(v), &naf->protocols[i]);
+	return parse_protocol(text_of(v), &naf->protocols[i]);
 }
 
 static enum rc
@@ -163,7 +164,7 @@ bsf_policy_print_naf(const struct bsf_naf *naf)
 	char proto[2 * UA_PROTO_LEN + 2];
 
 	for (size_t i = 0; i < naf->n_protocols; i++) {
-		bsf_policy_print_protocol(&naf->protocols[i], proto);
+		print_protocol(&naf->protocols[i], proto);
 		(void)json_array_append_new(protocols, json_string(proto));
 	}
 	for (size_t i = 0; i < naf->n_peers; i++)

@@ -36,9 +36,6 @@ struct bsf_naf {
 	bool gba_u;		/* it may have Ks_int_NAF, if it says that it is GBA_U aware */
 };
 
-/* 10 lower-case hex digits, or an even number of them, 0..8, and a star. RC_SYNTAX. */
-enum rc bsf_policy_parse_protocol(struct span text, struct bsf_ua_prefix *out) MUST_USE;
-void bsf_policy_print_protocol(const struct bsf_ua_prefix *p, char out[static 2 * UA_PROTO_LEN + 2]);
 /* The object of naf_add (bsf.h) and back. RC_SYNTAX: text says which member. */
 enum rc bsf_policy_parse_naf(const json_t *o, struct bsf_naf *out, char *text, size_t cap) MUST_USE;
 json_t *bsf_policy_print_naf(const struct bsf_naf *naf);

@@ -24,8 +24,9 @@ vcomplain(struct conf *c, int line, const char *key, const char *fmt, va_list ap
 	fputc('\n', c->err);
 }
 
-void
-conf_complain_at(struct conf *c, int line, const char *key, const char *fmt, ...)
+/* One line: FILE:LINE: KEY: text. line 0 and key NULL are left out. */
+static void PRINTF_LIKE(4, 5)
+complain_at(struct conf *c, int line, const char *key, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -84,7 +85,7 @@ unknown(struct conf *c, const struct conf_node *n, const char *key, const cfg_op
 
 	for (; opts != NULL && opts->name != NULL && len < sizeof known - 64; opts++)
 		len += (size_t)snprintf(known + len, sizeof known - len, " %.62s", opts->name);
-	conf_complain_at(c, n->line, key, "unknown here; expected one of:%s", known);
+	complain_at(c, n->line, key, "unknown here; expected one of:%s", known);
 }
 
 static bool
@@ -105,18 +106,18 @@ repeated(struct conf *c, size_t i, const char *key, const cfg_opt_t *opt)
 		if (!same(&v[k], &v[i], by_title))
 			continue;
 		if (by_title) {
-			conf_complain_at(c, v[i].line, key, "'%.*s' is given twice; line %d has it too", (int)v[i].raw.n,
+			complain_at(c, v[i].line, key, "'%.*s' is given twice; line %d has it too", (int)v[i].raw.n,
 			    (const char *)v[i].raw.p, v[k].line);
 			return;
 		}
 		if ((opt->flags & CFGF_MULTI) == 0) {
-			conf_complain_at(c, v[i].line, key, "given twice; line %d has it too", v[k].line);
+			complain_at(c, v[i].line, key, "given twice; line %d has it too", v[k].line);
 			return;
 		}
 		n++;
 	}
 	if (n > CONF_LIST_MAX)
-		conf_complain_at(c, v[i].line, key, "more than %d of these", CONF_LIST_MAX);
+		complain_at(c, v[i].line, key, "more than %d of these", CONF_LIST_MAX);
 }
 
 /* One statement; *opts becomes the table that holds inside it, NULL when it was complained about. */
@@ -134,16 +135,16 @@ check_node(struct conf *c, size_t i, const cfg_opt_t *opts)
 		return NULL;
 	}
 	if ((opt->type == CFGT_SEC) != (n->kind == CONF_NODE_SECTION)) {
-		conf_complain_at(c, n->line, key, opt->type == CFGT_SEC ? "expected a section: %s { … }" : "expected a value: %s = …", key);
+		complain_at(c, n->line, key, opt->type == CFGT_SEC ? "expected a section: %s { … }" : "expected a value: %s = …", key);
 		return NULL;
 	}
 	if (opt->type == CFGT_SEC && ((opt->flags & CFGF_TITLE) != 0) != (n->raw.n > 0)) {
-		conf_complain_at(c, n->line, key, (opt->flags & CFGF_TITLE) != 0 ? "expected a title: %s \"…\" { … }" :
+		complain_at(c, n->line, key, (opt->flags & CFGF_TITLE) != 0 ? "expected a title: %s \"…\" { … }" :
 		    "expected no title: %s { … }", key);
 		return NULL;
 	}
 	if (n->kind == CONF_NODE_LIST && (opt->flags & CFGF_LIST) == 0) {
-		conf_complain_at(c, n->line, key, "expected one value, not a list");
+		complain_at(c, n->line, key, "expected one value, not a list");
 		return NULL;
 	}
 	repeated(c, i, key, opt);
@@ -202,7 +203,7 @@ conf_parse(const char *name, struct span text, cfg_opt_t *opts, FILE *err, struc
 	c->err = err;
 	if ((rc = conf_scan(text, &c->scan, &why)) != RC_OK) {
 		if (rc == RC_SYNTAX)
-			conf_complain_at(c, why.line, NULL, "%s", why.text);
+			complain_at(c, why.line, NULL, "%s", why.text);
 		goto out;
 	}
 	if ((rc = check(c, opts)) != RC_OK)

@@ -15,7 +15,5 @@ struct conf {
 
 /* The last key of that name in s (NULL = top) as it stands in the file; NULL = it does not. */
 const struct conf_node *conf_node_find(const struct conf *c, const cfg_t *s, const char *key);
-/* One line: FILE:LINE: KEY: text. line 0 and key NULL are left out. */
-void conf_complain_at(struct conf *c, int line, const char *key, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

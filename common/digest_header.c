@@ -60,8 +60,9 @@ digest_alg_name(enum digest_alg alg)
 	return "";
 }
 
-enum digest_alg
-digest_alg_by_name(struct span name)
+/* DIGEST_ALG_OTHER for a name that is not known. */
+static enum digest_alg
+alg_by_name(struct span name)
 {
 	for (size_t i = 0; i < N_ALGORITHMS; i++) {
 		if (span_eq_nocase(name, algorithms[i].name))
@@ -165,7 +166,7 @@ parse_field(const struct digest_field *f, const struct digest_form *form, struct
 	case DIGEST_KIND_COUNT:
 		return v.n == 8 && hex_is_lower(v) ? parse_text(v, at, f->cap) : RC_SYNTAX;
 	case DIGEST_KIND_ALGORITHM:
-		d->alg = digest_alg_by_name(v);
+		d->alg = alg_by_name(v);
 		return RC_OK;
 	case DIGEST_KIND_QOP:
 		return parse_qop(v, form->offers, &d->qop);

@@ -32,8 +32,6 @@ extern const struct digest_form digest_authorization, digest_challenge, digest_i
 
 /* "" for one that has no name. */
 const char *digest_alg_name(enum digest_alg alg);
-/* DIGEST_ALG_OTHER for a name that is not known. */
-enum digest_alg digest_alg_by_name(struct span name);
 /* May stand between quotes: printable ASCII without DQUOTE and backslash. */
 bool digest_is_text(struct span s);
 

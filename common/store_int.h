@@ -36,7 +36,5 @@ struct store {
 
 /* Logs SQLite's words for what just failed; RC_IO. */
 enum rc store_complain(struct store *st, const char *doing);
-/* Prepares, and says what is wrong with it. RC_IO. */
-enum rc store_prepare(struct store *st, const char *sql, sqlite3_stmt **out) MUST_USE;
 
 #endif

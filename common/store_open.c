@@ -131,8 +131,9 @@ version(struct store *st, size_t *out)
 	return RC_OK;
 }
 
-enum rc
-store_prepare(struct store *st, const char *sql, sqlite3_stmt **out)
+/* Says what is wrong with it. RC_IO. */
+static enum rc
+prepare(struct store *st, const char *sql, sqlite3_stmt **out)
 {
 	if (sqlite3_prepare_v3(st->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) == SQLITE_OK)
 		return RC_OK;
@@ -194,7 +195,7 @@ set_up(struct store *st, const struct secret *key)
 	if ((rc = version(st, &v)) != RC_OK)
 		return rc;
 	for (size_t i = 0; i < OWN_COUNT; i++)
-		if ((rc = store_prepare(st, own_sql[i], &st->own[i])) != RC_OK)
+		if ((rc = prepare(st, own_sql[i], &st->own[i])) != RC_OK)
 			return rc;
 	if ((rc = identify(st, key)) != RC_OK || (rc = store_commit(st)) != RC_OK)
 		return rc;
@@ -202,7 +203,7 @@ set_up(struct store *st, const struct secret *key)
 		if ((rc = migrate_one(st, v)) != RC_OK)
 			return rc;
 	for (size_t i = 0; i < st->schema->n_sql; i++)
-		if ((rc = store_prepare(st, st->schema->sql[i], &st->stmt[i])) != RC_OK)
+		if ((rc = prepare(st, st->schema->sql[i], &st->stmt[i])) != RC_OK)
 			return rc;
 	return RC_OK;
 }
