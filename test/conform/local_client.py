@@ -107,9 +107,12 @@ def establish(address, subscriber, naf_id, device_id, foreign=False):
 def crowd(address, naf_id, n):
     devices = [Device(address) for _ in range(n)]
     told = [None] * n
+    # all have asked before the first run can end: who has seen the newest B-TID and asks without one wants another
+    asked = threading.Barrier(n)
 
     def one(i):
         devices[i].ask("info", device_id=f"urn:crowd:{i}")
+        asked.wait(TIMEOUT_S)
         told[i] = devices[i].ask("derive", naf_id=naf_id, device_id=f"urn:crowd:{i}").get("btid")
 
     threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]

@@ -3,7 +3,7 @@
 # ub.md 6 says. Also what a restart, a kill and a backup put back do to SQN (B2, B4), and that Zn gives what the client computes.
 load lib
 setup_file() {
-	lab_up --set bsfd 'ks_lifetime = "2h"'
+	lab_up --set bsfd 'ks_lifetime = "2h"' --set bsfd 'ub.per_source = 2'
 }
 teardown_file() { lab_down; }
 # Every test begins with no challenge open.
