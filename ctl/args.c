@@ -315,6 +315,8 @@ ksctl_args_parse(int argc, char *const *argv, struct ksctl_args *out, char *why,
 		return out->help ? RC_OK : rc;
 	if (out->lab != NULL && out->socket != NULL)
 		return wrong(&p, "expected --lab or --socket, not both");
+	if (out->socket != NULL && strncmp(out->socket, "unix:/", 6) != 0)
+		return wrong(&p, "--socket: '%s': expected unix:/path, as 'status' prints it", out->socket);
 	if (out->socket != NULL && out->daemon == KSCTL_DAEMONS && out->verb != NULL)
 		return wrong(&p, "%s is about all four daemons: expected --lab, not --socket", out->verb->words);
 	return RC_OK;

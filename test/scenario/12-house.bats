@@ -49,6 +49,7 @@ caught() {
 	offence doc/man/ksctl.1 '.Fl Fl ks_local' 'W1'
 	offence common/reason.def 'REASON(TWICE, "internal", 0, NULL, "refused", 0, "a", "b", "c")' 'reason codes are unique'
 	offence common/reason.def 'REASON(SHOUT, "SHOUT", 0, NULL, "refused", 0, "a", "b", "c")' 'reason codes are lower case'
+	offence common/reason.def 'REASON(FAR, "far", 0, NULL, "refused", 0, "a", "b", "compare with ub.md 3")' 'a reason names no paper'
 	offence common/plain.h '#ifndef COMMON_PLAIN_H\n#define COMMON_PLAIN_H\n#endif' 'every header is a door plate'
 	offence common/kdf.c 'int x;   ' 'no blanks at the end'
 	offence common/untested_thing.h '/* untested_thing: nothing. */\n#ifndef COMMON_UNTESTED_THING_H\n#define COMMON_UNTESTED_THING_H\n#endif' 'every module of common has a unit test'
