@@ -4,8 +4,6 @@
 #include <string.h>
 
 #define LE_ALL 256
-#define TAG_OK 0xdb		/* TS 31.102 7.1.2 */
-#define TAG_SYNC 0xdc
 
 enum rc
 mt_apdu_parse(struct span in, struct mt_command *out)
@@ -114,6 +112,42 @@ mt_apdu_authenticate(const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn
 }
 
 void
+mt_apdu_gba_bootstrap(const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn[static AKA_AUTN_LEN], struct mt_apdu *out)
+{
+	uint8_t b[2 + AKA_RAND_LEN + 1 + AKA_AUTN_LEN] = { MT_TAG_BOOTSTRAP, AKA_RAND_LEN };
+
+	memcpy(b + 2, rand, AKA_RAND_LEN);
+	b[2 + AKA_RAND_LEN] = AKA_AUTN_LEN;
+	memcpy(b + 3 + AKA_RAND_LEN, autn, AKA_AUTN_LEN);
+	build(MT_INS_AUTHENTICATE, 0x00, MT_AUTH_GBA, (struct span){ b, sizeof b }, LE_ALL, out);
+}
+
+enum rc
+mt_apdu_gba_naf(struct span naf_id, struct span impi, struct mt_apdu *out)
+{
+	uint8_t b[255];
+
+	if (naf_id.n == 0 || impi.n == 0 || naf_id.n > sizeof b - 3 || impi.n > sizeof b - 3 - naf_id.n)
+		return RC_RANGE;
+	b[0] = MT_TAG_NAF;
+	b[1] = (uint8_t)naf_id.n;
+	memcpy(b + 2, naf_id.p, naf_id.n);
+	b[2 + naf_id.n] = (uint8_t)impi.n;
+	memcpy(b + 3 + naf_id.n, impi.p, impi.n);
+	build(MT_INS_AUTHENTICATE, 0x00, MT_AUTH_GBA, (struct span){ b, 3 + naf_id.n + impi.n }, LE_ALL, out);
+	return RC_OK;
+}
+
+enum rc
+mt_apdu_update_binary(uint16_t offset, struct span data, struct mt_apdu *out)
+{
+	if (data.n == 0 || data.n > 255 || offset > 0x7fff)
+		return RC_RANGE;
+	build(MT_INS_UPDATE_BINARY, (uint8_t)(offset >> 8), (uint8_t)offset, data, 0, out);
+	return RC_OK;
+}
+
+void
 mt_apdu_get_response(unsigned n, struct mt_apdu *out)
 {
 	build(MT_INS_GET_RESPONSE, 0x00, 0x00, (struct span){ 0 }, n, out);
@@ -168,13 +202,13 @@ mt_auth_parse(struct span in, struct mt_auth_answer *out)
 	if (!span_u8(&in, &tag))
 		return RC_SYNTAX;
 	switch (tag) {
-	case TAG_OK:
+	case MT_TAG_AUTH_OK:
 		if (!take_field(&in, 4, 16, &a.res) || !take_field(&in, 16, 16, &a.ck) || !take_field(&in, 16, 16, &a.ik))
 			return RC_SYNTAX;
 		if (in.n > 0 && !take_field(&in, 8, 8, &kc))	/* service 27; not ours to use */
 			return RC_SYNTAX;
 		break;
-	case TAG_SYNC:
+	case MT_TAG_AUTH_SYNC:
 		a.sync_failure = true;
 		if (!take_field(&in, AKA_AUTS_LEN, AKA_AUTS_LEN, &a.auts))
 			return RC_SYNTAX;
@@ -185,5 +219,34 @@ mt_auth_parse(struct span in, struct mt_auth_answer *out)
 	if (in.n > 0)
 		return RC_SYNTAX;
 	*out = a;
+	return RC_OK;
+}
+
+enum rc
+mt_gba_bootstrap_parse(struct span in, struct mt_auth_answer *out)
+{
+	struct mt_auth_answer a = { 0 };
+	uint8_t tag;
+
+	if (!span_u8(&in, &tag))
+		return RC_SYNTAX;
+	a.sync_failure = tag == MT_TAG_AUTH_SYNC;
+	if (!a.sync_failure && tag != MT_TAG_AUTH_OK)
+		return RC_SYNTAX;
+	if (!(a.sync_failure ? take_field(&in, AKA_AUTS_LEN, AKA_AUTS_LEN, &a.auts) : take_field(&in, 4, 16, &a.res)) || in.n > 0)
+		return RC_SYNTAX;
+	*out = a;
+	return RC_OK;
+}
+
+enum rc
+mt_gba_naf_parse(struct span in, struct span *ks_ext_naf)
+{
+	struct span key;
+	uint8_t tag;
+
+	if (!span_u8(&in, &tag) || tag != MT_TAG_AUTH_OK || !take_field(&in, KS_LEN, KS_LEN, &key) || in.n > 0)
+		return RC_SYNTAX;
+	*ks_ext_naf = key;
 	return RC_OK;
 }

@@ -15,10 +15,12 @@
 
 #define MT_APDU_MAX 261		/* 4, Lc, 255, Le */
 #define MT_PIN_LEN 8
+/* Before the data of AUTHENTICATE's GBA context; before its answers (TS 31.102 7.1.2). */
+enum { MT_TAG_BOOTSTRAP = 0xdd, MT_TAG_NAF = 0xde, MT_TAG_AUTH_OK = 0xdb, MT_TAG_AUTH_SYNC = 0xdc };
 
 enum mt_ins {
 	MT_INS_VERIFY = 0x20, MT_INS_AUTHENTICATE = 0x88, MT_INS_SELECT = 0xa4, MT_INS_READ_BINARY = 0xb0,
-	MT_INS_READ_RECORD = 0xb2, MT_INS_GET_RESPONSE = 0xc0
+	MT_INS_READ_RECORD = 0xb2, MT_INS_GET_RESPONSE = 0xc0, MT_INS_UPDATE_BINARY = 0xd6
 };
 
 /* Status words; 61xx more is there, 6Cxx wrong Le, 63Cx tries left, 91xx success and a proactive command waits. */
@@ -27,7 +29,7 @@ enum mt_sw {
 	MT_SW_FILE_KIND = 0x6981, MT_SW_ACCESS = 0x6982, MT_SW_BLOCKED = 0x6983, MT_SW_NO_PIN = 0x6984, MT_SW_CONDITIONS = 0x6985,
 	MT_SW_NO_EF = 0x6986, MT_SW_DATA = 0x6a80, MT_SW_NO_FILE = 0x6a82, MT_SW_NO_RECORD = 0x6a83, MT_SW_P1P2 = 0x6a86,
 	MT_SW_NO_REFERENCE = 0x6a88, MT_SW_OFFSET = 0x6b00, MT_SW_INS = 0x6d00, MT_SW_CLA = 0x6e00, MT_SW_FAULT = 0x6f00,
-	MT_SW_AUTH_MAC = 0x9862, MT_SW_AUTH_CONTEXT = 0x9864
+	MT_SW_AUTH_MAC = 0x9862, MT_SW_AUTH_CONTEXT = 0x9864, MT_SW_AUTH_MEMORY = 0x9866
 };
 
 /* AUTHENTICATE's P2: specific reference data and the context (TS 31.102 7.1.2). */
@@ -62,6 +64,12 @@ void mt_apdu_read_record(uint8_t record, uint8_t n, struct mt_apdu *out);
 void mt_apdu_verify(const char *pin, struct mt_apdu *out);
 /* 10 RAND 10 AUTN, 3G context. */
 void mt_apdu_authenticate(const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn[static AKA_AUTN_LEN], struct mt_apdu *out);
+/* GBA context, bootstrapping: DD 10 RAND 10 AUTN. */
+void mt_apdu_gba_bootstrap(const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn[static AKA_AUTN_LEN], struct mt_apdu *out);
+/* GBA context, NAF derivation: DE len NAF_ID len IMPI. RC_RANGE: both in 1..252 octets together. */
+enum rc mt_apdu_gba_naf(struct span naf_id, struct span impi, struct mt_apdu *out) MUST_USE;
+/* data 1..255 octets, else RC_RANGE; offset as above. */
+enum rc mt_apdu_update_binary(uint16_t offset, struct span data, struct mt_apdu *out) MUST_USE;
 void mt_apdu_get_response(unsigned n, struct mt_apdu *out);
 /* The same command with the Le that 6Cxx named; RC_RANGE: it asked for no answer. */
 enum rc mt_apdu_with_le(struct mt_apdu *a, uint8_t le) MUST_USE;
@@ -77,5 +85,9 @@ struct mt_auth_answer {
 	struct span auts;		/* 14 */
 };
 enum rc mt_auth_parse(struct span in, struct mt_auth_answer *out) MUST_USE;
+/* GBA context, bootstrapping: DB RES, or DC AUTS; ck and ik stay empty. RC_SYNTAX. */
+enum rc mt_gba_bootstrap_parse(struct span in, struct mt_auth_answer *out) MUST_USE;
+/* GBA context, NAF derivation: DB 20 Ks_ext_NAF. RC_SYNTAX. */
+enum rc mt_gba_naf_parse(struct span in, struct span *ks_ext_naf) MUST_USE;
 
 #endif

@@ -16,6 +16,7 @@ static const struct {
 	{ MT_INS_SELECT, mt_card_select, true }, { MT_INS_READ_BINARY, mt_card_read_binary, false },
 	{ MT_INS_READ_RECORD, mt_card_read_record, false }, { MT_INS_VERIFY, mt_card_verify, false },
 	{ MT_INS_AUTHENTICATE, mt_card_authenticate, true }, { MT_INS_GET_RESPONSE, get_response, false },
+	{ MT_INS_UPDATE_BINARY, mt_card_update_binary, false },
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -47,6 +48,7 @@ mt_card_free(struct mt_card *c)
 	if (c == NULL)
 		return;
 	mt_card_store_free(c->store);
+	mt_card_state_clear(&c->state);
 	mt_card_fs_free(c);
 	mt_card_image_clear(&c->image);
 	explicit_bzero(c, sizeof *c);

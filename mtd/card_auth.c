@@ -6,17 +6,20 @@
 #include "mtd/card_int.h"
 
 #define PIN_1 0x01
-#define TAG_OK 0xdb
-#define TAG_SYNC 0xdc
 
-/* Take the new state over once it is durable. */
-static bool
-change(struct mt_card *c, const struct mt_card_state *next)
+bool
+mt_card_change(struct mt_card *c, struct mt_card_state *next)
 {
-	if (mt_card_store_save(c->store, next) != RC_OK)
-		return false;
-	c->state = *next;
-	return true;
+	bool ok = mt_card_store_save(c->store, next) == RC_OK;
+
+	if (ok) {
+		struct mt_card_state old = c->state;
+
+		c->state = *next;
+		*next = old;
+	}
+	mt_card_state_clear(next);
+	return ok;
 }
 
 static uint16_t
@@ -43,7 +46,8 @@ pin_right(const struct mt_card *c, struct span given)
 void
 mt_card_verify(struct mt_card *c, const struct mt_command *cmd, struct mt_card_answer *a)
 {
-	struct mt_card_state next = c->state;
+	struct mt_card_state next;
+	uint8_t tries;
 	bool right;
 
 	if (cmd->p1 != 0x00) {
@@ -58,81 +62,113 @@ mt_card_verify(struct mt_card *c, const struct mt_command *cmd, struct mt_card_a
 		a->sw = MT_SW_LENGTH;
 	} else {
 		right = pin_right(c, cmd->data);
-		next.pin_tries = right ? MT_CARD_PIN_TRIES : (uint8_t)(c->state.pin_tries - 1);
-		if (next.pin_tries != c->state.pin_tries && !change(c, &next)) {
+		tries = right ? MT_CARD_PIN_TRIES : (uint8_t)(c->state.pin_tries - 1);
+		if (tries != c->state.pin_tries) {
 			a->sw = MT_SW_MEMORY;
-			return;
+			if (mt_card_state_dup(&c->state, &next) != RC_OK)
+				return;
+			next.pin_tries = tries;
+			if (!mt_card_change(c, &next))
+				return;
 		}
 		c->pin_verified = right;
 		a->sw = right ? MT_SW_OK : tries_sw(c);
 	}
 }
 
-static void
-put_field(struct mt_card_answer *a, struct span v)
+void
+mt_card_put_field(struct mt_card_answer *a, struct span v)
 {
 	a->data[a->n++] = (uint8_t)v.n;
 	memcpy(a->data + a->n, v.p, v.n);
 	a->n += v.n;
 }
 
-/* TS 33.102 6.3.3: MAC before SQN, so that only a genuine challenge may draw an AUTS. */
-static void
-authenticate_3g(struct mt_card *c, const uint8_t *rand, const uint8_t *autn, struct mt_card_answer *a)
+bool
+mt_card_fresh(struct mt_card *c, struct mt_card_state *next, const uint8_t *rand, const struct aka_result *r,
+    struct mt_card_answer *a)
 {
-	struct mt_card_state next = c->state;
 	uint8_t auts[AKA_AUTS_LEN];
-	struct aka_result r = { 0 };
 
-	switch (aka_check(c->image.k, c->image.opc, rand, autn, &r)) {
+	if (sqn_accept(&next->sqn, &c->image.sqn, r->sqn) == RC_OK)
+		return true;
+	a->sw = MT_SW_FAULT;
+	if (aka_make_auts(c->image.k, c->image.opc, rand, sqn_highest(&c->state.sqn), auts) == RC_OK) {
+		a->data[a->n++] = MT_TAG_AUTH_SYNC;
+		mt_card_put_field(a, (struct span){ auts, sizeof auts });
+		a->sw = MT_SW_OK;
+	}
+	return false;
+}
+
+/* The challenge is genuine and r what it gives. */
+static void
+answer_3g(struct mt_card *c, const uint8_t *rand, const struct aka_result *r, struct mt_card_answer *a)
+{
+	struct mt_card_state next;
+
+	a->sw = MT_SW_MEMORY;
+	if (mt_card_state_dup(&c->state, &next) != RC_OK)
+		return;
+	if (!mt_card_fresh(c, &next, rand, r, a)) {
+		mt_card_state_clear(&next);
+		return;
+	}
+	if (!mt_card_change(c, &next))
+		return;
+	a->data[a->n++] = MT_TAG_AUTH_OK;
+	mt_card_put_field(a, secret_span(r->res));
+	mt_card_put_field(a, secret_span(r->ck));
+	mt_card_put_field(a, secret_span(r->ik));
+	a->sw = MT_SW_OK;
+}
+
+/* 10 RAND 10 AUTN. TS 33.102 6.3.3: MAC before SQN, so that only a genuine challenge may draw an AUTS. */
+static void
+authenticate_3g(struct mt_card *c, struct span d, struct mt_card_answer *a)
+{
+	struct aka_result r = { 0 };
+	struct span rand, autn;
+	uint8_t n;
+
+	if (d.n != 2 + AKA_RAND_LEN + AKA_AUTN_LEN) {
+		a->sw = MT_SW_LENGTH;
+		return;
+	}
+	if (!span_u8(&d, &n) || n != AKA_RAND_LEN || !span_take(&d, n, &rand) || !span_u8(&d, &n) || n != AKA_AUTN_LEN ||
+	    !span_take(&d, n, &autn)) {
+		a->sw = MT_SW_DATA;
+		return;
+	}
+	switch (aka_check(c->image.k, c->image.opc, rand.p, autn.p, &r)) {
 	case RC_OK:
-		break;
+		answer_3g(c, rand.p, &r, a);
+		aka_result_clear(&r);
+		return;
 	case RC_DENIED:
 		a->sw = MT_SW_AUTH_MAC;
 		return;
 	default:
 		a->sw = MT_SW_FAULT;
-		return;
 	}
-	if (sqn_accept(&next.sqn, &c->image.sqn, r.sqn) != RC_OK) {
-		a->sw = MT_SW_FAULT;
-		if (aka_make_auts(c->image.k, c->image.opc, rand, sqn_highest(&c->state.sqn), auts) == RC_OK) {
-			a->data[a->n++] = TAG_SYNC;
-			put_field(a, (struct span){ auts, sizeof auts });
-			a->sw = MT_SW_OK;
-		}
-	} else if (!change(c, &next)) {
-		a->sw = MT_SW_MEMORY;
-	} else {
-		a->data[a->n++] = TAG_OK;
-		put_field(a, secret_span(r.res));
-		put_field(a, secret_span(r.ck));
-		put_field(a, secret_span(r.ik));
-		a->sw = MT_SW_OK;
-	}
-	aka_result_clear(&r);
 }
 
 /* TS 31.102 7.1.2 */
 void
 mt_card_authenticate(struct mt_card *c, const struct mt_command *cmd, struct mt_card_answer *a)
 {
-	struct span d = cmd->data, rand, autn;
-	uint8_t n;
-
 	if (cmd->p1 != 0x00 || (cmd->p2 & 0xf8) != 0x80)
 		a->sw = MT_SW_P1P2;
 	else if (c->adf == NULL || c->df != c->adf)
 		a->sw = MT_SW_CONDITIONS;
-	else if (cmd->p2 != MT_AUTH_3G)
+	else if (cmd->p2 != MT_AUTH_3G && (cmd->p2 != MT_AUTH_GBA || !mt_card_app_gba(&c->image, c->adf->app)))
 		a->sw = MT_SW_AUTH_CONTEXT;
 	else if (!mt_card_may(c, MT_ACCESS_PIN))
 		a->sw = MT_SW_ACCESS;
-	else if (d.n != 2 + AKA_RAND_LEN + AKA_AUTN_LEN || (cmd->le == 0 && !c->image.t0))
+	else if (cmd->data.n == 0 || (cmd->le == 0 && !c->image.t0))
 		a->sw = MT_SW_LENGTH;
-	else if (!span_u8(&d, &n) || n != AKA_RAND_LEN || !span_take(&d, n, &rand) || !span_u8(&d, &n) || n != AKA_AUTN_LEN ||
-	    !span_take(&d, n, &autn))
-		a->sw = MT_SW_DATA;
+	else if (cmd->p2 == MT_AUTH_3G)
+		authenticate_3g(c, cmd->data, a);
 	else
-		authenticate_3g(c, rand.p, autn.p, a);
+		mt_card_gba(c, c->adf->app, cmd->data, a);
 }

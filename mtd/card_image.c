@@ -8,18 +8,36 @@
 #include "common/keyfile.h"
 #include "common/log.h"
 #include "common/milenage.h"
+#include "common/naf_id.h"
+#include "mtd/ef_gba.h"
 
 #define K_LEN 16
-#define AID_MIN 7		/* the octets that say "USIM" */
+#define AID_MIN 7		/* the octets that say "USIM" or "ISIM" */
 #define DEFAULT_AID "a0000000871002ff44ff128900000100"
+#define DEFAULT_ISIM_AID "a0000000871004ff44ff128900000100"
 #define EXPECT_ICCID "18 to 20 digits"
 #define EXPECT_IMSI "6 to 15 digits"
 #define EXPECT_KEY "32 hex digits"
+#define EXPECT_IMPI "user@realm, at most 125 characters"
+#define EXPECT_DOMAIN "a lower-case FQDN of at most 125 characters"
 
 static cfg_opt_t usim_opts[] = {
 	CFG_STR("aid", DEFAULT_AID, CFGF_NONE),
 	CFG_STR("label", "kslocal USIM", CFGF_NONE),
 	CFG_STR_LIST("services", "{}", CFGF_NONE),
+	CFG_INT("gba_nafs", MT_CARD_NAFS_MAX, CFGF_NONE),
+	CFG_STR_LIST("nafkca", "{}", CFGF_NONE),
+	CFG_END()
+};
+static cfg_opt_t isim_opts[] = {
+	CFG_STR("aid", DEFAULT_ISIM_AID, CFGF_NONE),
+	CFG_STR("label", "kslocal ISIM", CFGF_NONE),
+	CFG_STR("impi", NULL, CFGF_NONE),
+	CFG_STR("domain", NULL, CFGF_NONE),
+	CFG_STR_LIST("impu", "{}", CFGF_NONE),
+	CFG_STR_LIST("services", "{}", CFGF_NONE),
+	CFG_INT("gba_nafs", MT_CARD_NAFS_MAX, CFGF_NONE),
+	CFG_STR_LIST("nafkca", "{}", CFGF_NONE),
 	CFG_END()
 };
 static cfg_opt_t sqn_opts[] = {
@@ -37,6 +55,7 @@ static cfg_opt_t opts[] = {
 	CFG_STR("pin", NULL, CFGF_NONE),
 	CFG_STR("protocol", "t1", CFGF_NONE),
 	CFG_SEC("usim", usim_opts, CFGF_NONE),
+	CFG_SEC("isim", isim_opts, CFGF_NONE),
 	CFG_SEC("sqn", sqn_opts, CFGF_NONE),
 	CFG_END()
 };
@@ -113,35 +132,109 @@ read_pin(struct conf *c, struct mt_card_image *i)
 		conf_complain(c, NULL, "pin", "expected 4 to 8 digits");
 }
 
+static const struct {
+	const char *aid_expected, *services_expected;
+	bool (*aid_is)(struct span aid);
+	unsigned gba, local_key;	/* services */
+} kinds[MT_CARD_APPS] = {
+	[MT_CARD_USIM] = { "expected the AID of a USIM: a0000000871002 and up to 18 more hex digits",
+	    "expected service numbers of TS 31.102 4.2.8, 1 to", mt_aid_is_usim, MT_SERVICE_GBA, MT_SERVICE_LOCAL_KEY },
+	[MT_CARD_ISIM] = { "expected the AID of an ISIM: a0000000871004 and up to 18 more hex digits",
+	    "expected service numbers of TS 31.103 4.2.7, 1 to", mt_aid_is_isim, MT_ISIM_SERVICE_GBA, MT_ISIM_SERVICE_LOCAL_KEY },
+};
+
 static void
-read_services(struct conf *c, cfg_t *s, struct mt_card_image *i)
+read_services(struct conf *c, cfg_t *s, const char *expected, struct mt_card_app *a)
 {
 	for (size_t n = conf_count(c, s, "services"); n > 0; n--) {
 		const char *text = conf_text_at(c, s, "services", n - 1, CONF_ANY);
 		uint64_t v;
 
 		if (!span_decimal(span_str(text), MT_SERVICES_MAX, &v) || v == 0) {
-			conf_complain(c, s, "services", "'%s'; expected service numbers of TS 31.102 4.2.8, 1 to %d", text, MT_SERVICES_MAX);
+			conf_complain(c, s, "services", "'%s'; %s %d", text, expected, MT_SERVICES_MAX);
 			return;
 		}
-		i->ust[(v - 1) / 8] |= (uint8_t)(1 << (v - 1) % 8);
+		a->services[(v - 1) / 8] |= (uint8_t)(1 << (v - 1) % 8);
 	}
 }
 
-static void
-read_usim(struct conf *c, struct mt_card_image *i)
+/* Texts that ok() likes into out; how many. */
+static uint8_t
+read_list(struct conf *c, cfg_t *s, const char *key, bool (*ok)(struct span), const char *expected,
+    char out[MT_CARD_LIST_MAX][MT_CARD_TEXT_MAX + 1])
 {
-	cfg_t *s = conf_section(c, NULL, "usim", 0);
+	size_t n = conf_count(c, s, key);
+
+	if (n > MT_CARD_LIST_MAX) {
+		conf_complain(c, s, key, "%zu values; expected at most %d", n, MT_CARD_LIST_MAX);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct span text = span_str(conf_text_at(c, s, key, i, CONF_ANY));
+
+		if (!ok(text) || !span_to_str(text, out[i], MT_CARD_TEXT_MAX + 1))
+			conf_complain(c, s, key, "expected %s", expected);
+	}
+	return (uint8_t)n;
+}
+
+static void
+read_app(struct conf *c, cfg_t *s, unsigned kind, struct mt_card_image *i)
+{
+	struct mt_card_app *a = &i->app[kind];
 	struct span aid = span_str(conf_text(c, s, "aid", CONF_ANY));
 	struct span label = span_str(conf_text(c, s, "label", CONF_ANY));
 
-	i->aid_len = (uint8_t)(aid.n / 2);
-	if (aid.n / 2 < AID_MIN || aid.n / 2 > MT_AID_MAX || hex_parse(aid, i->aid, aid.n / 2) != RC_OK ||
-	    !mt_aid_is_usim((struct span){ i->aid, i->aid_len }))
-		conf_complain(c, s, "aid", "expected the AID of a USIM: a0000000871002 and up to 18 more hex digits");
-	if (!span_to_str(label, i->label, sizeof i->label))
+	a->aid_len = (uint8_t)(aid.n / 2);
+	if (aid.n / 2 < AID_MIN || aid.n / 2 > MT_AID_MAX || hex_parse(aid, a->aid, aid.n / 2) != RC_OK ||
+	    !kinds[kind].aid_is((struct span){ a->aid, a->aid_len }))
+		conf_complain(c, s, "aid", "%s", kinds[kind].aid_expected);
+	if (!span_to_str(label, a->label, sizeof a->label))
 		conf_complain(c, s, "label", "expected at most %d characters", MT_CARD_LABEL_MAX);
-	read_services(c, s, i);
+	read_services(c, s, kinds[kind].services_expected, a);
+	a->gba_nafs = (uint8_t)conf_int(c, s, "gba_nafs", 1, MT_CARD_NAFS_MAX);
+	a->n_nafkca = read_list(c, s, "nafkca", fqdn_ok, EXPECT_DOMAIN, a->nafkca);
+	if (a->n_nafkca > 0 && !mt_card_app_local_key(i, kind))
+		conf_complain(c, s, "nafkca", "expected services %u and %u with it", kinds[kind].gba, kinds[kind].local_key);
+}
+
+static bool
+impi_ok(struct span text)
+{
+	struct impi impi;
+
+	return impi_parse(text, &impi) == RC_OK;
+}
+
+/* A SIP or tel URI (TS 23.003 13.4), judged by its scheme alone. */
+static bool
+impu_ok(struct span text)
+{
+	struct span scheme;
+
+	return span_upto(&text, ':', &scheme) && text.n > 0 && (span_eq_str(scheme, "sip") || span_eq_str(scheme, "tel"));
+}
+
+static void
+read_isim(struct conf *c, struct mt_card_image *i)
+{
+	cfg_t *s = conf_section(c, NULL, "isim", 0);
+	struct mt_card_app *a = &i->app[MT_CARD_ISIM];
+	const char *text;
+
+	if (!conf_has(c, s, "impi")) {
+		if (conf_has(c, s, "domain") || conf_count(c, s, "impu") + conf_count(c, s, "services") + conf_count(c, s, "nafkca") > 0)
+			conf_complain(c, s, "impi", "is missing; expected " EXPECT_IMPI);
+		return;
+	}
+	read_app(c, s, MT_CARD_ISIM, i);
+	text = conf_text(c, s, "impi", CONF_ANY);
+	if (!impi_ok(span_str(text)) || !span_to_str(span_str(text), a->impi, sizeof a->impi))
+		conf_complain(c, s, "impi", "expected " EXPECT_IMPI);
+	if ((text = text_of(c, s, "domain", EXPECT_DOMAIN)) != NULL &&
+	    (!fqdn_ok(span_str(text)) || !span_to_str(span_str(text), a->domain, sizeof a->domain)))
+		conf_complain(c, s, "domain", "expected " EXPECT_DOMAIN);
+	a->n_impu = read_list(c, s, "impu", impu_ok, "a sip: or tel: URI of at most 125 characters", a->impu);
 }
 
 static void
@@ -164,7 +257,8 @@ read_image(struct conf *c, struct mt_card_image *out)
 	rc = read_keys(c, &i);
 	read_pin(c, &i);
 	i.t0 = conf_word(c, NULL, "protocol", protocols) == 1;
-	read_usim(c, &i);
+	read_app(c, conf_section(c, NULL, "usim", 0), MT_CARD_USIM, &i);
+	read_isim(c, &i);
 	read_sqn(c, &i);
 	if (rc == RC_OK && (rc = conf_done(c)) == RC_OK) {
 		*out = i;
@@ -216,6 +310,19 @@ mt_card_image_dup(const struct mt_card_image *i, struct mt_card_image *out)
 	}
 	*out = d;
 	return RC_OK;
+}
+
+bool
+mt_card_app_gba(const struct mt_card_image *i, unsigned app)
+{
+	return mt_ef_service(span_of(i->app[app].services, sizeof i->app[app].services), kinds[app].gba);
+}
+
+bool
+mt_card_app_local_key(const struct mt_card_image *i, unsigned app)
+{
+	return mt_card_app_gba(i, app) &&
+	    mt_ef_service(span_of(i->app[app].services, sizeof i->app[app].services), kinds[app].local_key);
 }
 
 void

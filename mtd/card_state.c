@@ -1,244 +1,160 @@
 #include "mtd/card_state.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/log.h"
-#include "common/seal.h"
-#include "common/store.h"
-#include "mtd/card_image.h"
 #include "mtd/tlv.h"
 
 #define TAG_PIN 0x80
 #define TAG_SQN 0x81
-#define FILE_MAX SEALED_LEN(MT_CARD_STATE_MAX)
+#define TAG_APP 0xa0		/* and 0xa1 */
+#define TAG_RAND 0x80
+#define TAG_KEYS 0x81
+#define TAG_GBABP 0x82
+#define TAG_GBANL 0x83
+#define TAG_USED 0x84
 
-struct mt_card_store {
-	char path[PATH_MAX - 8], aside[PATH_MAX];	/* "" = memory only; where the next one is written */
-	int dir;				/* its directory, for fsync; -1 */
-	struct seal *seal;
-};
+void
+mt_card_state_init(struct mt_card_state *s)
+{
+	*s = (struct mt_card_state){ .pin_tries = MT_CARD_PIN_TRIES };
+	for (unsigned i = 0; i < MT_CARD_APPS; i++) {
+		memset(s->gba[i].gbabp, 0xff, sizeof s->gba[i].gbabp);
+		memset(s->gba[i].gbanl, 0xff, sizeof s->gba[i].gbanl);
+	}
+}
 
-static const struct seal_place place = { "card", "state", { NULL, 0 } };
+enum rc
+mt_card_state_dup(const struct mt_card_state *s, struct mt_card_state *out)
+{
+	struct mt_card_state d = *s;
+	enum rc rc;
+
+	for (unsigned i = 0; i < MT_CARD_APPS; i++)
+		d.gba[i].keys = NULL;
+	for (unsigned i = 0; i < MT_CARD_APPS; i++) {
+		if (s->gba[i].keys != NULL && (rc = secret_dup(s->gba[i].keys, &d.gba[i].keys)) != RC_OK) {
+			mt_card_state_clear(&d);
+			return rc;
+		}
+	}
+	*out = d;
+	return RC_OK;
+}
+
+void
+mt_card_state_clear(struct mt_card_state *s)
+{
+	for (unsigned i = 0; i < MT_CARD_APPS; i++)
+		secret_free(s->gba[i].keys);
+	explicit_bzero(s, sizeof *s);
+}
 
 /* --- the inside */
+
+static void
+put_u64s(struct mt_tlv_out *o, uint16_t tag, const uint64_t *v, size_t n)
+{
+	uint8_t b[8 * SQN_SLOTS];
+
+	for (size_t i = 0; i < 8 * n; i++)
+		b[i] = (uint8_t)(v[i / 8] >> 8 * (7 - i % 8));
+	mt_tlv_put(o, tag, (struct span){ b, 8 * n });
+}
+
+static void
+put_gba(struct mt_tlv_out *o, uint16_t tag, const struct mt_card_gba *g)
+{
+	uint8_t buf[MT_CARD_STATE_MAX / 2];
+	struct mt_tlv_out in = { buf, sizeof buf, 0 };
+
+	mt_tlv_put(&in, TAG_RAND, (struct span){ g->rand, sizeof g->rand });
+	mt_tlv_put(&in, TAG_KEYS, secret_span(g->keys));
+	mt_tlv_put(&in, TAG_GBABP, (struct span){ g->gbabp, sizeof g->gbabp });
+	mt_tlv_put(&in, TAG_GBANL, (struct span){ g->gbanl[0], sizeof g->gbanl });
+	put_u64s(&in, TAG_USED, g->used, MT_CARD_NAFS_MAX);
+	mt_tlv_put(o, tag, (struct span){ buf, in.n });
+	explicit_bzero(buf, sizeof buf);
+}
 
 size_t
 mt_card_state_print(const struct mt_card_state *s, uint8_t out[static MT_CARD_STATE_MAX])
 {
 	struct mt_tlv_out o = { out, MT_CARD_STATE_MAX, 0 };
-	uint8_t seq[8 * SQN_SLOTS];
 
-	for (size_t i = 0; i < sizeof seq; i++)
-		seq[i] = (uint8_t)(s->sqn.seq[i / 8] >> 8 * (7 - i % 8));
 	mt_tlv_put_u8(&o, TAG_PIN, s->pin_tries);
-	mt_tlv_put(&o, TAG_SQN, (struct span){ seq, sizeof seq });
+	put_u64s(&o, TAG_SQN, s->sqn.seq, SQN_SLOTS);
+	for (unsigned i = 0; i < MT_CARD_APPS; i++)
+		put_gba(&o, (uint16_t)(TAG_APP + i), &s->gba[i]);
 	return o.n;
+}
+
+/* Exactly n octets behind tag. */
+static bool
+find_octets(struct span in, uint16_t tag, uint8_t *out, size_t n)
+{
+	struct span v;
+
+	if (!mt_tlv_find(in, tag, &v) || v.n != n)
+		return false;
+	memcpy(out, v.p, n);
+	return true;
+}
+
+static enum rc
+parse_gba(struct span in, struct mt_card_gba *g)
+{
+	struct span used, keys;
+
+	if (!find_octets(in, TAG_RAND, g->rand, sizeof g->rand) || !find_octets(in, TAG_GBABP, g->gbabp, sizeof g->gbabp) ||
+	    !find_octets(in, TAG_GBANL, g->gbanl[0], sizeof g->gbanl) || !mt_tlv_find(in, TAG_USED, &used) || used.n != sizeof g->used)
+		return RC_SYNTAX;
+	for (size_t i = 0; i < MT_CARD_NAFS_MAX; i++) {
+		if (!span_u64(&used, &g->used[i]))
+			return RC_SYNTAX;
+	}
+	if (!mt_tlv_find(in, TAG_KEYS, &keys) || (keys.n != 0 && keys.n != MT_CARD_KEYS_LEN))
+		return RC_SYNTAX;
+	return keys.n > 0 ? secret_from(keys, &g->keys) : RC_OK;
+}
+
+static enum rc
+parse_counters(struct span in, struct mt_card_state *s)
+{
+	struct span pin, sqn;
+
+	if (!mt_tlv_find(in, TAG_PIN, &pin) || !span_u8(&pin, &s->pin_tries) || pin.n != 0 || s->pin_tries > MT_CARD_PIN_TRIES)
+		return RC_SYNTAX;
+	if (!mt_tlv_find(in, TAG_SQN, &sqn) || sqn.n != sizeof s->sqn.seq)
+		return RC_SYNTAX;
+	for (size_t i = 0; i < SQN_SLOTS; i++) {
+		if (!span_u64(&sqn, &s->sqn.seq[i]) || s->sqn.seq[i] > SQN_SEQ_MAX)
+			return RC_SYNTAX;
+	}
+	return RC_OK;
 }
 
 enum rc
 mt_card_state_parse(struct span in, struct mt_card_state *out)
 {
 	struct mt_card_state s;
-	struct span pin, sqn, rest = in, v;
+	struct span rest = in, v;
 	uint16_t tag;
+	enum rc rc = RC_SYNTAX;
 
 	while (rest.n > 0) {
 		if (!mt_tlv_take(&rest, &tag, &v))
 			return RC_SYNTAX;
 	}
-	if (!mt_tlv_find(in, TAG_PIN, &pin) || !span_u8(&pin, &s.pin_tries) || pin.n != 0 || s.pin_tries > MT_CARD_PIN_TRIES)
-		return RC_SYNTAX;
-	if (!mt_tlv_find(in, TAG_SQN, &sqn) || sqn.n != sizeof s.sqn.seq)
-		return RC_SYNTAX;
-	for (size_t i = 0; i < SQN_SLOTS; i++) {
-		if (!span_u64(&sqn, &s.sqn.seq[i]) || s.sqn.seq[i] > SQN_SEQ_MAX)
-			return RC_SYNTAX;
+	mt_card_state_init(&s);
+	if ((rc = parse_counters(in, &s)) != RC_OK)
+		return rc;
+	for (unsigned i = 0; i < MT_CARD_APPS; i++) {
+		if (mt_tlv_find(in, (uint16_t)(TAG_APP + i), &v) && (rc = parse_gba(v, &s.gba[i])) != RC_OK)
+			goto out;
 	}
 	*out = s;
-	return RC_OK;
-}
-
-/* --- the seal: key = HMAC-SHA-256(K, "kslocal card state") */
-
-static enum rc
-make_seal(const struct mt_card_image *image, const struct rnd *rnd, struct seal **out)
-{
-	static const char label[] = "kslocal card state", prefix[] = "kslocal card";
-	char id[sizeof prefix + ICCID_MAX];
-	struct span k = secret_span(image->k);
-	struct secret *key = NULL;
-	uint8_t hash[32];
-	enum rc rc;
-
-	snprintf(id, sizeof id, "%s%s", prefix, image->iccid.s);
-	if ((rc = secret_new(32, &key)) != RC_OK)
-		goto out;
-	rc = RC_CRYPTO;
-	if (EVP_Digest(id, strlen(id), hash, NULL, EVP_sha256(), NULL) != 1)
-		goto out;
-	if (HMAC(EVP_sha256(), k.p, (int)k.n, (const uint8_t *)label, sizeof label - 1, secret_bytes(key), NULL) == NULL)
-		goto out;
-	rc = seal_new(key, hash, rnd, out);
+	mt_card_state_init(&s);
 out:
-	secret_free(key);
+	mt_card_state_clear(&s);
 	return rc;
-}
-
-/* --- the file */
-
-static enum rc
-read_file(const char *path, uint8_t *out, size_t cap, size_t *n)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	size_t len = 0;
-	ssize_t got = -1;
-
-	if (fd < 0)
-		return errno == ENOENT ? RC_NOTFOUND : RC_IO;
-	while (len < cap && (got = read(fd, out + len, cap - len)) > 0)
-		len += (size_t)got;
-	close(fd);
-	*n = len;
-	return got < 0 ? RC_IO : RC_OK;
-}
-
-/* What is on the disk into state; nothing there leaves it. */
-static enum rc
-load(struct mt_card_store *st, struct mt_card_state *state)
-{
-	uint8_t sealed[FILE_MAX + 1];
-	struct secret *in = NULL;
-	size_t n = 0;
-	enum rc rc;
-
-	if ((rc = read_file(st->path, sealed, sizeof sealed, &n)) == RC_NOTFOUND)
-		return RC_OK;
-	if (rc != RC_OK) {
-		log_error("card: %s: %s", st->path, strerror(errno));
-		return rc;
-	}
-	if ((rc = seal_get(st->seal, &place, (struct span){ sealed, n }, &in)) == RC_OK)
-		rc = mt_card_state_parse(secret_span(in), state);
-	if (rc == RC_DENIED)
-		log_error("card: %s is not this card's, or was changed; remove it to begin with new counters", st->path);
-	else if (rc == RC_SYNTAX)
-		log_error("card: %s was written by another version", st->path);
-	secret_free(in);
-	return rc;
-}
-
-static enum rc
-set_path(struct mt_card_store *st, const char *path)
-{
-	char dir[PATH_MAX];
-
-	if (!span_to_str(span_str(path), st->path, sizeof st->path))
-		return RC_RANGE;
-	snprintf(st->aside, sizeof st->aside, "%s.new", st->path);
-	snprintf(dir, sizeof dir, "%s", path);
-	if ((st->dir = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
-		return RC_OK;
-	log_error("card: directory of %s: %s", path, strerror(errno));
-	return RC_IO;
-}
-
-enum rc
-mt_card_store_open(const char *path, const struct mt_card_image *image, const struct rnd *rnd, struct mt_card_state *state,
-    struct mt_card_store **out)
-{
-	struct mt_card_state s = { .pin_tries = MT_CARD_PIN_TRIES };
-	struct mt_card_store *st;
-	enum rc rc = RC_NOMEM;
-
-	if ((st = calloc(1, sizeof *st)) == NULL)
-		goto out;
-	st->dir = -1;
-	if (path != NULL) {
-		if ((rc = set_path(st, path)) != RC_OK)
-			goto out;
-		if ((rc = make_seal(image, rnd, &st->seal)) != RC_OK)
-			goto out;
-		if ((rc = load(st, &s)) != RC_OK)
-			goto out;
-	}
-	*state = s;
-	*out = st;
-	st = NULL;
-	rc = RC_OK;
-out:
-	mt_card_store_free(st);
-	return rc;
-}
-
-static bool
-write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = write(fd, p, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return false;
-		p += w;
-		n -= (size_t)w;
-	}
-	return fsync(fd) == 0;
-}
-
-/* Aside, synced, renamed, the directory synced: after a crash it is the old one or the new one. */
-static enum rc
-replace(const struct mt_card_store *st, const uint8_t *p, size_t n)
-{
-	int fd = open(st->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool ok = fd >= 0 && write_all(fd, p, n);
-
-	if (fd >= 0 && close(fd) != 0)
-		ok = false;
-	ok = ok && rename(st->aside, st->path) == 0 && fsync(st->dir) == 0;
-	if (!ok)
-		log_error("card: %s: %s", st->path, strerror(errno));
-	return ok ? RC_OK : RC_IO;
-}
-
-enum rc
-mt_card_store_save(struct mt_card_store *st, const struct mt_card_state *state)
-{
-	uint8_t plain[MT_CARD_STATE_MAX], sealed[FILE_MAX];
-	struct secret *s = NULL;
-	size_t n;
-	enum rc rc;
-
-	if (st->path[0] == '\0')
-		return RC_OK;
-	n = mt_card_state_print(state, plain);
-	if ((rc = secret_from((struct span){ plain, n }, &s)) != RC_OK)
-		goto out;
-	if ((rc = seal_put(st->seal, &place, s, sealed, sizeof sealed, &n)) != RC_OK)
-		goto out;
-	rc = replace(st, sealed, n);
-out:
-	secret_free(s);
-	return rc;
-}
-
-void
-mt_card_store_free(struct mt_card_store *st)
-{
-	if (st == NULL)
-		return;
-	if (st->dir >= 0)
-		close(st->dir);
-	seal_free(st->seal);
-	free(st);
 }

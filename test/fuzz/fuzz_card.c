@@ -10,6 +10,7 @@
 #include "mtd/card.h"
 #include "mtd/card_image.h"
 #include "mtd/ef.h"
+#include "mtd/ef_gba.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -27,7 +28,13 @@ image(uint8_t flags)
 			abort();
 		i.mnc_len = 2;
 		i.sqn.delta = 1000;
-		memcpy(i.aid, aid, i.aid_len = sizeof aid);
+		for (unsigned n = 0; n < MT_CARD_APPS; n++) {
+			i.app[n].gba_nafs = 2;
+			memcpy(i.app[n].aid, aid, i.app[n].aid_len = sizeof aid);
+			i.app[n].services[(MT_SERVICE_GBA - 1) / 8] |= 1 << (MT_SERVICE_GBA - 1) % 8;
+			i.app[n].services[(MT_ISIM_SERVICE_GBA - 1) / 8] |= 1 << (MT_ISIM_SERVICE_GBA - 1) % 8;
+		}
+		i.app[MT_CARD_ISIM].aid[6] = 4;
 	}
 	strcpy(i.pin, (flags & 1) != 0 ? PIN : "");
 	i.t0 = (flags & 2) != 0;
@@ -45,42 +52,73 @@ say(struct mt_card *c, struct span apdu, uint8_t *out, size_t *data)
 	return (uint16_t)(out[n - 2] << 8 | out[n - 1]);
 }
 
-/* Select, verify, and a challenge with the lowest SQN that is fresh on a new card. */
-static void
-genuine(struct mt_card *c, const struct mt_card_image *i)
+/* The same, with GET RESPONSE behind. */
+static uint16_t
+ask(struct mt_card *c, const struct mt_apdu *what, uint8_t *out, size_t *data)
 {
-	static const uint8_t rand[16], amf[2];
+	uint16_t sw = say(c, (struct span){ what->b, what->n }, out, data);
+	struct mt_apdu a;
+
+	if (sw >> 8 != 0x61)
+		return sw;
+	mt_apdu_get_response(sw & 0xff, &a);
+	return say(c, (struct span){ a.b, a.n }, out, data);
+}
+
+/* Select and verify; false: its PIN is blocked. */
+static bool
+enter(struct mt_card *c, const struct mt_card_image *i, unsigned app)
+{
 	uint8_t out[MT_CARD_ANSWER_MAX];
-	struct aka_vector v;
 	struct mt_apdu a;
 	unsigned left;
 	uint16_t sw;
 	size_t n;
 
 	mt_card_reset(c);
-	mt_apdu_select_aid((struct span){ i->aid, i->aid_len }, &a);
-	sw = say(c, (struct span){ a.b, a.n }, out, &n);
-	if (!mt_sw_ok(sw) && sw >> 8 != 0x61)
+	mt_apdu_select_aid((struct span){ i->app[app].aid, i->app[app].aid_len }, &a);
+	if (!mt_sw_ok(ask(c, &a, out, &n)))
 		abort();
-	if (i->pin[0] != '\0') {
-		mt_apdu_verify(PIN, &a);
-		sw = say(c, (struct span){ a.b, a.n }, out, &n);
-		if (mt_sw_tries(sw, &left) && left == 0)
+	if (i->pin[0] == '\0')
+		return true;
+	mt_apdu_verify(PIN, &a);
+	sw = ask(c, &a, out, &n);
+	if (mt_sw_tries(sw, &left) && left == 0)
+		return false;
+	if (!mt_sw_ok(sw))
+		abort();
+	return true;
+}
+
+/* Challenges with the lowest SQN that are fresh on a new card: 3G on the USIM, then GBA on each application. */
+static void
+genuine(struct mt_card *c, const struct mt_card_image *i)
+{
+	static const uint8_t rand[16], amf[2];
+	uint8_t out[MT_CARD_ANSWER_MAX];
+	struct mt_auth_answer answer;
+	struct aka_vector v;
+	struct mt_apdu a;
+	size_t n;
+
+	for (unsigned run = 0; run < 1 + MT_CARD_APPS; run++) {
+		if (!enter(c, i, run == 0 ? MT_CARD_USIM : run - 1))
 			return;
-		if (!mt_sw_ok(sw))
+		if (aka_make(i->k, i->opc, rand, (uint64_t)(run + 1) << SQN_IND_BITS, amf, &v) != RC_OK)
 			abort();
+		if (run > 0 && aka_autn_star(v.ik, v.autn, v.autn) != RC_OK)
+			abort();
+		if (run == 0)
+			mt_apdu_authenticate(v.rand, v.autn, &a);
+		else
+			mt_apdu_gba_bootstrap(v.rand, v.autn, &a);
+		if (ask(c, &a, out, &n) != MT_SW_OK)
+			abort();
+		if ((run == 0 ? mt_auth_parse : mt_gba_bootstrap_parse)(span_of(out, n), &answer) != RC_OK || answer.sync_failure ||
+		    !span_eq(answer.res, secret_span(v.xres)))
+			abort();
+		aka_vector_clear(&v);
 	}
-	if (aka_make(i->k, i->opc, rand, 1 << SQN_IND_BITS, amf, &v) != RC_OK)
-		abort();
-	mt_apdu_authenticate(v.rand, v.autn, &a);
-	sw = say(c, (struct span){ a.b, a.n }, out, &n);
-	if (sw >> 8 == 0x61) {
-		mt_apdu_get_response(sw & 0xff, &a);
-		sw = say(c, (struct span){ a.b, a.n }, out, &n);
-	}
-	if (sw != MT_SW_OK || n != 44 || out[0] != 0xdb || memcmp(out + 2, secret_span(v.xres).p, 8) != 0)
-		abort();
-	aka_vector_clear(&v);
 }
 
 int

@@ -3,8 +3,31 @@
 #include <string.h>
 
 #include "mtd/ef.h"
+#include "mtd/ef_gba.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+static void
+gba(struct span in)
+{
+	uint8_t out[600];
+	struct mt_gbabp bp;
+	struct span id, btid, id2, btid2;
+	size_t n;
+
+	if (mt_ef_gbabp_parse(in, &bp) == RC_OK && mt_ef_gbabp_print_tail(bp.btid, bp.lifetime, out, sizeof out, &n) == RC_OK) {
+		if (n != 2 + bp.btid.n + bp.lifetime.n || out[0] != bp.btid.n)
+			abort();
+	}
+	if (mt_ef_gbanl_parse(in, &id, &btid) == RC_OK && mt_ef_gbanl_print(id, btid, out, sizeof out) == RC_OK) {
+		if (mt_ef_gbanl_parse(span_of(out, sizeof out), &id2, &btid2) != RC_OK || !span_eq(id, id2) || !span_eq(btid, btid2))
+			abort();
+	}
+	if (mt_ef_text_parse(in, &id) == RC_OK && mt_ef_text_print(id, out, sizeof out) == RC_OK) {
+		if (mt_ef_text_parse(span_of(out, sizeof out), &id2) != RC_OK || !span_eq(id, id2))
+			abort();
+	}
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
@@ -37,6 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		    mt_ef_dir_parse((struct span){ record, sizeof record }, &aid2, &label2) != RC_OK || !span_eq(aid, aid2) || !span_eq(label, label2))
 			abort();
 	}
+	gba(in);
 	for (unsigned s = 0; s <= 8 * n + 8; s++) {
 		if (mt_ef_service(in, s) && (s == 0 || s > 8 * n))
 			abort();

@@ -8,17 +8,24 @@
 
 #define USIM_AID "a0000000871002ff44ff128900000100"
 
+static inline void
+card_serve(struct mt_card_app *a, unsigned service)
+{
+	a->services[(service - 1) / 8] |= (uint8_t)(1 << (service - 1) % 8);
+}
+
 /* Of set i (from 0); mt_card_image_clear() it. */
 static inline struct mt_card_image
 card_image_of_set(json_t *doc, int i)
 {
 	json_t *set = vec_at(doc, "milenage.sets", i);
-	struct mt_card_image image = { .mnc_len = 2, .sqn = { SQN_SEQ_MAX, 0 }, .label = "USIM", .aid_len = 16 };
+	struct mt_card_image image = { .mnc_len = 2, .sqn = { SQN_SEQ_MAX, 0 }, 
+		.app = { { .label = "USIM", .aid_len = 16, .gba_nafs = MT_CARD_NAFS_MAX } } };
 
 	ck_ok(iccid_parse(span_str(vec_str(doc, "computed.usim.iccid")), &image.iccid));
 	ck_ok(imsi_parse(span_str(vec_str(doc, "computed.base.imsi")), &image.imsi));
-	ck_ok(hex_parse(span_str(USIM_AID), image.aid, 16));
-	image.ust[(27 - 1) / 8] |= 1 << (27 - 1) % 8;
+	ck_ok(hex_parse(span_str(USIM_AID), image.app[MT_CARD_USIM].aid, 16));
+	card_serve(&image.app[MT_CARD_USIM], 27);
 	image.k = vec_secret(set, "k");
 	image.opc = vec_secret(set, "opc");
 	return image;

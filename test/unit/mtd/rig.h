@@ -75,11 +75,11 @@ rig_insert(unsigned n)
 {
 	static const uint8_t aid[] = { 0xa0, 0, 0, 0, 0x87, 0x10, 2 };
 	struct mt_card_image image = { .mnc_len = 2, .k = rig_secret((uint8_t)(0x10 + n), 16), .opc = rig_secret((uint8_t)(0x20 + n), 16),
-		.aid_len = sizeof aid, .sqn = { SQN_DELTA_DEFAULT, 0 } };
+		.app = { { .aid_len = sizeof aid, .gba_nafs = 1 } }, .sqn = { SQN_DELTA_DEFAULT, 0 } };
 
 	(void)snprintf(image.iccid.s, sizeof image.iccid.s, "8988000000000000%04u", n);
 	(void)snprintf(image.imsi.s, sizeof image.imsi.s, "00101%010u", n);
-	memcpy(image.aid, aid, sizeof aid);
+	memcpy(image.app[MT_CARD_USIM].aid, aid, sizeof aid);
 	ck_ok(mt_uicc_soft_insert_image(rig.uicc, &image, NULL));
 	mt_card_image_clear(&image);
 }

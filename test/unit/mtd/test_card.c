@@ -93,7 +93,7 @@ START_TEST(fcp_tells_kind_size_and_name)
 		ck_ok(hex_parse(span_of(answer, 2 * n), octets, n));
 		ck_assert_str_eq(answer + 2 * n, "9000");
 		ck_ok(mt_fcp_parse((struct span){ octets, n }, &got));
-		memcpy(want.aid, image.aid, want.aid_len);
+		memcpy(want.aid, image.app[MT_CARD_USIM].aid, want.aid_len);
 		ck_assert_msg(got.kind == want.kind && got.fid == want.fid && got.size == want.size && got.record_len == want.record_len &&
 		    got.records == want.records && got.sfi == want.sfi && got.aid_len == want.aid_len &&
 		    memcmp(got.aid, want.aid, want.aid_len) == 0, "file %d", i);
@@ -192,7 +192,7 @@ static const struct {
 } misuses[] = {
 	{ "", "6700" }, { "00", "6700" }, { "00a400", "6700" }, { "00b0000000000a", "6700" }, { "00a4000c033f00", "6700" },
 	{ "00a4000c023f000000", "6700" }, { "00a4000c00000002", "6700" },
-	{ "0084000008", "6d00" }, { "00d6000001ff", "6d00" }, { "00f2000000", "6d00" },
+	{ "0084000008", "6d00" }, { "00d6000001ff", "6986" }, { "00f2000000", "6d00" },
 	{ "a0a40000023f00", "6e00" }, { "80f2000000", "6e00" }, { "ffffffff", "6e00" }, { "01a4000c023f00", "6881" }, { "03b0000001", "6881" },
 	{ "0ca4000c023f00", "6882" }, { "04b0000001", "6882" }, { "00c0000010", "6985" }, { "00c0010010", "6a86" },
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "mtd/ef_gba.h"
 #include "test/unit/vectors.h"
 
 #define ICCID "iccid = \"89441000309999999999\"\n"
@@ -39,7 +40,7 @@ START_TEST(c4_least)
 	ck_assert_str_eq(i.imsi.s, "234150999999999");
 	ck_assert_uint_eq(i.mnc_len, 2);
 	ck_assert_str_eq(i.pin, "");
-	ck_assert(!i.t0 && i.aid_len == 16 && mt_aid_is_usim((struct span){ i.aid, i.aid_len }));
+	ck_assert(!i.t0 && i.app[0].aid_len == 16 && mt_aid_is_usim((struct span){ i.app[0].aid, i.app[0].aid_len }));
 	ck_assert(i.sqn.delta == SQN_DELTA_DEFAULT && i.sqn.age == 0);
 	vec_eq(vec_at(doc, "milenage.sets", 0), "k", secret_span(i.k));
 	vec_eq(vec_at(doc, "milenage.sets", 0), "opc", secret_span(i.opc));
@@ -55,11 +56,11 @@ START_TEST(c4_everything)
 
 	ck_ok(parse("# a card\n" ICCID IMSI "mnc_len = 3\n" K OP "pin = \"1234\"\nprotocol = t0\n"
 		    "usim {\n\taid = \"a0000000871002ff\"\n\tlabel = \"x\"\n\tservices = { 1, 68, 160 }\n}\nsqn {\n\tdelta = 8796093022207\n\tage = 7\n}\n", &i));
-	ck_assert(i.mnc_len == 3 && i.t0 && i.aid_len == 8 && i.sqn.delta == SQN_SEQ_MAX && i.sqn.age == 7);
+	ck_assert(i.mnc_len == 3 && i.t0 && i.app[0].aid_len == 8 && i.sqn.delta == SQN_SEQ_MAX && i.sqn.age == 7);
 	ck_assert_str_eq(i.pin, "1234");
-	ck_assert_str_eq(i.label, "x");
+	ck_assert_str_eq(i.app[0].label, "x");
 	for (unsigned n = 1; n <= MT_SERVICES_MAX; n++)
-		ck_assert(mt_ef_service((struct span){ i.ust, sizeof i.ust }, n) == (n == 1 || n == 68 || n == 160));
+		ck_assert(mt_ef_service((struct span){ i.app[0].services, sizeof i.app[0].services }, n) == (n == 1 || n == 68 || n == 160));
 	ck_ok(mt_card_image_dup(&i, &d));
 	mt_card_image_clear(&i);
 	ck_assert_mem_eq(secret_span(d.opc).p, "\xcd\x63\xcb\x71", 4);		/* OPc of that OP */
@@ -92,6 +93,20 @@ static const struct {
 	{ ICCID IMSI K OPC "usim {\nservices = { 0 }\n}\n", "card.conf:6: services: '0'; expected service numbers" },
 	{ ICCID IMSI K OPC "usim {\nservices = { 161 }\n}\n", "card.conf:6: services: '161'" },
 	{ ICCID IMSI K OPC "usim {\nservices = { x }\n}\n", "card.conf:6: services: 'x'" },
+	{ ICCID IMSI K OPC "usim {\ngba_nafs = 7\n}\n", "card.conf:6: gba_nafs: 7; expected 1 to 6" },
+	{ ICCID IMSI K OPC "usim {\nservices = { 68, 76 }\nnafkca = { \"UPPER.example\" }\n}\n", "card.conf:7: nafkca: expected a lower-case FQDN" },
+	{ ICCID IMSI K OPC "usim {\nservices = { 68, 76 }\nnafkca = { a.b, a.c, a.d, a.e, a.f }\n}\n", "card.conf:7: nafkca: 5 values; expected at most 4" },
+	{ ICCID IMSI K OPC "usim {\nservices = { 76 }\nnafkca = { a.b }\n}\n", "card.conf:7: nafkca: expected services 68 and 76 with it" },
+	{ ICCID IMSI K OPC "usim {\nimpi = \"a@b.c\"\n}\n", "card.conf:6: impi: unknown here" },
+	{ ICCID IMSI K OPC "isim {\ndomain = \"a.b\"\n}\n", "impi: is missing; expected user@realm" },
+	{ ICCID IMSI K OPC "isim {\nservices = { 2 }\n}\n", "impi: is missing" },
+	{ ICCID IMSI K OPC "isim {\nimpi = \"user\"\ndomain = \"a.b\"\n}\n", "card.conf:6: impi: expected user@realm" },
+	{ ICCID IMSI K OPC "isim {\nimpi = \"a@b.c\"\n}\n", "domain: is missing; expected a lower-case FQDN" },
+	{ ICCID IMSI K OPC "isim {\nimpi = \"a@b.c\"\ndomain = \"a b\"\n}\n", "card.conf:7: domain: expected a lower-case FQDN" },
+	{ ICCID IMSI K OPC "isim {\nimpi = \"a@b.c\"\ndomain = \"a.b\"\nimpu = { \"mailto:x\" }\n}\n", "card.conf:8: impu: expected a sip: or tel: URI" },
+	{ ICCID IMSI K OPC "isim {\nimpi = \"a@b.c\"\ndomain = \"a.b\"\naid = \"a0000000871002ff\"\n}\n", "card.conf:8: aid: expected the AID of an ISIM" },
+	{ ICCID IMSI K OPC "isim {\nimpi = \"a@b.c\"\ndomain = \"a.b\"\nservices = { 0 }\n}\n", "card.conf:8: services: '0'; expected service numbers of TS 31.103" },
+	{ ICCID IMSI K OPC "isim {\nimpi = \"a@b.c\"\ndomain = \"a.b\"\nnafkca = { a.b }\n}\n", "card.conf:8: nafkca: expected services 2 and 4" },
 	{ ICCID IMSI K OPC "sqn {\ndelta = 0\n}\n", "card.conf:6: delta: 0; expected 1 to" },
 	{ ICCID IMSI K OPC "sqn {\nage = -1\n}\n", "card.conf:6: age: -1" },
 	{ ICCID IMSI K OPC ICCID, "card.conf:5: iccid: given twice" },
@@ -108,6 +123,26 @@ START_TEST(c4_refused_with_line_and_what_was_expected)
 	ck_assert_msg(strstr(said, bad[_i].complaint) != NULL, "wanted '%s', got:\n%s", bad[_i].complaint, said);
 	ck_assert(untouched(&i, sizeof i));
 	ck_assert_msg(strstr(said, "465b5ce8") == NULL && strstr(said, "cdc202d5") == NULL, "a key was shown:\n%s", said);
+}
+END_TEST
+
+START_TEST(c4_isim_and_lists)
+{
+	struct mt_card_image i;
+	const struct mt_card_app *a = &i.app[MT_CARD_ISIM];
+
+	ck_ok(parse(ICCID IMSI K OPC "usim {\nservices = { 68, 76 }\ngba_nafs = 2\nnafkca = { n.a, n.b }\n}\n"
+		    "isim {\nimpi = \"u@ims.example.net\"\ndomain = \"ims.example.net\"\nimpu = { \"sip:u@ims.example.net\", \"tel:+4930\" }\n"
+		    "services = { 2 }\n}\n", &i));
+	ck_assert(i.app[MT_CARD_USIM].gba_nafs == 2 && i.app[MT_CARD_USIM].n_nafkca == 2);
+	ck_assert_str_eq(i.app[MT_CARD_USIM].nafkca[1], "n.b");
+	ck_assert(mt_card_app_gba(&i, MT_CARD_USIM) && mt_card_app_local_key(&i, MT_CARD_USIM));
+	ck_assert(mt_card_app_gba(&i, MT_CARD_ISIM) && !mt_card_app_local_key(&i, MT_CARD_ISIM));
+	ck_assert(mt_aid_is_isim(span_of(a->aid, a->aid_len)) && a->n_impu == 2 && a->gba_nafs == MT_CARD_NAFS_MAX);
+	ck_assert_str_eq(a->impi, "u@ims.example.net");
+	ck_assert_str_eq(a->domain, "ims.example.net");
+	ck_assert_str_eq(a->impu[1], "tel:+4930");
+	mt_card_image_clear(&i);
 }
 END_TEST
 
@@ -175,6 +210,7 @@ main(void)
 
 	tcase_add_test(t, c4_least);
 	tcase_add_test(t, c4_everything);
+	tcase_add_test(t, c4_isim_and_lists);
 	tcase_add_loop_test(t, c4_refused_with_line_and_what_was_expected, 0, TABLE_N(bad));
 	tcase_add_test(t, c4_file_is_for_its_owner_alone);
 	tcase_add_test(t, c4_sample_is_a_card);

@@ -140,7 +140,7 @@ challenge(uint64_t seq, struct aka_vector *v)
 START_TEST(open_tells_who_it_is)
 {
 	image.t0 = _i == 1;		/* with and without 61xx */
-	image.ust[(MT_SERVICE_GBA - 1) / 8] |= 1 << (MT_SERVICE_GBA - 1) % 8;
+	card_serve(&image.app[MT_CARD_USIM], MT_SERVICE_GBA);
 	insert();
 	open_card();
 	ck_assert_int_eq(got.why, REASON_NONE);
@@ -149,7 +149,7 @@ START_TEST(open_tells_who_it_is)
 	ck_assert_str_eq(got.info.impi.s, vec_str(doc, "computed.base.impi"));
 	ck_assert_uint_eq(got.info.mnc_len, 2);
 	ck_assert_uint_eq(got.info.aid_len, 16);
-	ck_assert_mem_eq(got.info.aid, image.aid, 16);
+	ck_assert_mem_eq(got.info.aid, image.app[MT_CARD_USIM].aid, 16);
 	ck_assert(got.info.gba && !got.info.local_key);
 	ck_assert_uint_eq(got.info.generation, 1);
 	ck_assert_str_eq(log_text_seen, "");
@@ -158,12 +158,12 @@ END_TEST
 
 START_TEST(services)
 {
-	image.ust[(MT_SERVICE_LOCAL_KEY - 1) / 8] |= 1 << (MT_SERVICE_LOCAL_KEY - 1) % 8;
+	card_serve(&image.app[MT_CARD_USIM], MT_SERVICE_LOCAL_KEY);
 	insert();
 	open_card();
 	ck_assert(!got.info.gba && !got.info.local_key);	/* 76 only with 68 */
 	mt_uicc_soft_eject(u);
-	image.ust[(MT_SERVICE_GBA - 1) / 8] |= 1 << (MT_SERVICE_GBA - 1) % 8;
+	card_serve(&image.app[MT_CARD_USIM], MT_SERVICE_GBA);
 	insert();
 	open_card();
 	ck_assert(got.info.gba && got.info.local_key);
