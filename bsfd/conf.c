@@ -98,12 +98,14 @@ read_zn(struct conf *c, cfg_t *s, struct bsf_conf *out)
 	read_peers(c, s, out);
 }
 
-/* B4: "STORE.generation". */
+/* B4: "STORE.generation"; NULL for no store. */
 static const char *
 side_file(const char *store)
 {
 	char *side = NULL;
 
+	if (store == NULL)
+		return NULL;
 	if (asprintf(&side, "%s.generation", store) < 0)
 		log_fatal("conf: out of memory");
 	return side;
@@ -121,7 +123,7 @@ bsf_conf_read(struct conf *c, void *bsf_conf)
 	out->one_btid = conf_bool(c, NULL, "one_btid");
 	out->ind = (unsigned)conf_int(c, NULL, "ind", 0, 31);
 	out->sqn_block = (unsigned)conf_int(c, NULL, "sqn_block", 1, 65536);
-	out->generation_file = side_file(conf_text(c, NULL, "store", CONF_PATH));
+	out->generation_file = side_file(optional(c, NULL, "store", CONF_PATH));	/* daemon.c complains if it is missing */
 	read_ub(c, conf_section(c, NULL, "ub", 0), out);
 	read_zn(c, conf_section(c, NULL, "zn", 0), out);
 }

@@ -52,10 +52,17 @@ line_of(const struct conf *c, const cfg_t *s, const char *key)
 void
 conf_complain(struct conf *c, cfg_t *s, const char *key, const char *fmt, ...)
 {
+	int line = line_of(c, s, key);
+	char where[80];
 	va_list ap;
 
+	/* a section that does not stand in the file has no line to show whose key it is */
+	if (line == 0 && key != NULL && s != NULL && s != c->top) {
+		snprintf(where, sizeof where, "%s { %s }", cfg_name(s), key);
+		key = where;
+	}
 	va_start(ap, fmt);
-	vcomplain(c, line_of(c, s, key), key, fmt, ap);
+	vcomplain(c, line, key, fmt, ap);
 	va_end(ap);
 }
 

@@ -264,6 +264,15 @@ START_TEST(complaints_stick_and_getters_go_on)
 }
 END_TEST
 
+START_TEST(a_key_of_a_section_that_is_not_there_is_named_with_it)
+{
+	ck_ok(parse("count = 5\n"));
+	conf_complain(c, conf_section(c, NULL, "ub", 0), "threads", "is missing");
+	complained("f: ub { threads }: is missing\n");
+	ck_rc(conf_done(c), RC_SYNTAX);
+}
+END_TEST
+
 START_TEST(negative_numbers)
 {
 	ck_ok(parse("count = -3\n"));
@@ -553,6 +562,7 @@ main(void)
 	tcase_add_test(t, unquoted_urls_and_paths);
 	tcase_add_test(t, escapes);
 	tcase_add_test(t, complaints_stick_and_getters_go_on);
+	tcase_add_test(t, a_key_of_a_section_that_is_not_there_is_named_with_it);
 	tcase_add_test(t, negative_numbers);
 	tcase_add_loop_test(t, odd_numbers, 0, TABLE_N(numbers));
 	tcase_add_test(t, every_mistake_of_the_table_at_once);
