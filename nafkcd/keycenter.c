@@ -99,7 +99,7 @@ reason_of(enum rc rc)
 static enum reason
 may_have(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 {
-	int64_t now_s = timeguard_now(k->s.guard), held = 0;
+	int64_t now_s = timeguard_now(k->s.guard), held = 0, blocked = 0;
 	enum reason why;
 	enum rc rc;
 
@@ -113,8 +113,11 @@ may_have(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 	if ((why = nafkc_policy_device(k->conf.devices, s->known ? &s->device : NULL, a->spki)) != REASON_NONE)
 		return why;
 	if (!s->device.bound) {
-		if (nafkc_store_count_devices(k->s.store, a->spki, &held) != RC_OK)
+		if (nafkc_store_count_devices(k->s.store, a->spki, &held, &blocked) != RC_OK)
 			return REASON_INTERNAL;
+		/* who is blocked does not come back under a name that nobody has seen */
+		if (!s->known && blocked > 0)
+			return REASON_UA_BLOCKED;
 		if (held >= (int64_t)k->conf.device_ids_max)
 			return REASON_UA_DEVICE_IDS;
 	}

@@ -204,13 +204,15 @@ nafkc_store_put_device(struct store *st, const struct nafkc_device *d)
 }
 
 enum rc
-nafkc_store_count_devices(struct store *st, const uint8_t spki[static 32], int64_t *n)
+nafkc_store_count_devices(struct store *st, const uint8_t spki[static 32], int64_t *n, int64_t *blocked)
 {
 	sqlite3_stmt *q = NULL;
 	enum rc rc;
 
-	if ((rc = sql_bind(st, NAFKC_SQL_COUNT_DEVICES, &q, "b", span_of(spki, 32))) == RC_OK && (rc = sql_step(q)) == RC_OK)
+	if ((rc = sql_bind(st, NAFKC_SQL_COUNT_DEVICES, &q, "b", span_of(spki, 32))) == RC_OK && (rc = sql_step(q)) == RC_OK) {
 		*n = sqlite3_column_int64(q, 0);
+		*blocked = sqlite3_column_int64(q, 1);
+	}
 	sql_done(q);
 	return rc;
 }

@@ -39,8 +39,8 @@ enum rc nafkc_store_list_keys(struct store *st, int64_t now_s, json_t *out) MUST
 enum rc nafkc_store_get_device(struct store *st, const struct device_id *id, struct nafkc_device *out) MUST_USE;
 /* New, or in place of the old row. */
 enum rc nafkc_store_put_device(struct store *st, const struct nafkc_device *d) MUST_USE;
-/* How many Device_IDs a public key holds. */
-enum rc nafkc_store_count_devices(struct store *st, const uint8_t spki[static 32], int64_t *n) MUST_USE;
+/* How many Device_IDs a public key holds, and how many of them are blocked. */
+enum rc nafkc_store_count_devices(struct store *st, const uint8_t spki[static 32], int64_t *n, int64_t *blocked) MUST_USE;
 /* Its keys belong to no public key any more, until the next one comes. */
 enum rc nafkc_store_unbind_keys(struct store *st, const struct device_id *id) MUST_USE;
 /* Appends {"device_id","state","spki","lifetime_max","subject"} each. */

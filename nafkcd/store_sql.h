@@ -16,7 +16,7 @@
 	    " WHERE expires > ?1 ORDER BY issued, btid, device_id") \
 	X(GET_DEVICE, "SELECT state, spki, lifetime_max, subject FROM device WHERE device_id = ?1") \
 	X(PUT_DEVICE, "INSERT OR REPLACE INTO device (device_id, state, spki, lifetime_max, subject) VALUES (?1, ?2, ?3, ?4, ?5)") \
-	X(COUNT_DEVICES, "SELECT count(*) FROM device WHERE spki = ?1") \
+	X(COUNT_DEVICES, "SELECT count(*), ifnull(sum(state = 2), 0) FROM device WHERE spki = ?1") \
 	X(EACH_DEVICE, "SELECT device_id, state, spki, lifetime_max, subject FROM device ORDER BY device_id") \
 	X(PUT_AUDIT, "INSERT INTO audit (at, event, reason, device_id, btid, naf_id, kcv, expires, spki, subject)" \
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \

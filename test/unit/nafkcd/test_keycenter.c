@@ -230,6 +230,29 @@ START_TEST(n1_a_refused_device_causes_no_zn_message)
 }
 END_TEST
 
+START_TEST(n1_a_blocked_device_does_not_come_back_under_a_new_device_id)
+{
+	unsigned before;
+
+	world_new(&w, NULL);
+	w.conf.devices = _i == 0 ? NAFKC_ANY : NAFKC_BIND_FIRST_USE;
+	world_start(&w);
+	ask(&w, &s, form(BTID, "other", NULL), key_a);
+	ck_assert_int_eq(s.status, 200);
+	set_device(NAFKC_DEVICE_BLOCKED, key_a);
+	before = w.bsf[0].birs;
+	ask(&w, &s, form(BTID, "new", NULL), key_a);
+	said_refused(&s, 403, "refused");
+	ck_assert_uint_eq(w.bsf[0].birs, before);
+	/* what it holds already has a state of its own; another public key is nobody's business */
+	ask(&w, &s, form(BTID, "other", NULL), key_a);
+	ck_assert_int_eq(s.status, 200);
+	ask(&w, &s, form(BTID, "new", NULL), key_b);
+	ck_assert_int_eq(s.status, 200);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(n1_who_is_refused_between_bir_and_bia_gets_no_key)
 {
 
@@ -551,6 +574,7 @@ main(void)
 	tcase_add_test(t, uicc_key_material_that_was_not_asked_for_is_not_used_n3);
 	tcase_add_test(t, requests_for_one_btid_at_once_share_one_bir);
 	tcase_add_loop_test(t, n1_a_refused_device_causes_no_zn_message, 0, REFUSALS);
+	tcase_add_loop_test(t, n1_a_blocked_device_does_not_come_back_under_a_new_device_id, 0, 2);
 	tcase_add_test(t, n1_who_is_refused_between_bir_and_bia_gets_no_key);
 	tcase_add_loop_test(t, n2_a_second_public_key_gets_nothing_in_each_mode, 0, 3);
 	tcase_add_test(t, n2_of_two_public_keys_that_race_one_gets_the_device_id);

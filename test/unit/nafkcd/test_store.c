@@ -149,7 +149,7 @@ END_TEST
 START_TEST(devices_read_back_with_and_without_a_public_key)
 {
 	struct nafkc_device d = { .state = NAFKC_DEVICE_BLOCKED, .bound = _i == 1, .lifetime_max_s = 77 }, out;
-	int64_t n = 0;
+	int64_t n = 0, blocked = 0;
 
 	open_world();
 	strcpy(d.id.s, DEVICE);
@@ -161,8 +161,9 @@ START_TEST(devices_read_back_with_and_without_a_public_key)
 	ck_ok(store_end(w.store, true));
 	ck_ok(nafkc_store_get_device(w.store, &d.id, &out));
 	ck_assert(out.state == d.state && out.bound == d.bound && out.lifetime_max_s == 77 && strcmp(out.subject, "CN=x") == 0);
-	ck_ok(nafkc_store_count_devices(w.store, key_a, &n));
+	ck_ok(nafkc_store_count_devices(w.store, key_a, &n, &blocked));
 	ck_assert_int_eq(n, _i);
+	ck_assert_int_eq(blocked, _i);
 	close_world();
 }
 END_TEST
