@@ -19,7 +19,7 @@ static inline struct mt_card_image
 card_image_of_set(json_t *doc, int i)
 {
 	json_t *set = vec_at(doc, "milenage.sets", i);
-	struct mt_card_image image = { .mnc_len = 2, .sqn = { SQN_SEQ_MAX, 0 }, 
+	struct mt_card_image image = { .mnc_len = 2, .sqn = { SQN_SEQ_MAX, 0 },
 		.app = { { .label = "USIM", .aid_len = 16, .gba_nafs = MT_CARD_NAFS_MAX } } };
 
 	ck_ok(iccid_parse(span_str(vec_str(doc, "computed.usim.iccid")), &image.iccid));
