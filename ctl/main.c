@@ -94,7 +94,7 @@ read_file(struct run *r)
 		return KSCTL_DONE;
 	}
 	json_decref(o);
-	return complain(r, KSCTL_USAGE, REASON_LOCAL_BAD_MESSAGE, text);
+	return complain(r, KSCTL_USAGE, REASON_CTL_USAGE, text);
 }
 
 /* --- asking and telling */
@@ -302,7 +302,11 @@ main(int argc, char **argv)
 
 	log_open("ksctl", LOG_LEVEL_ERROR);	/* what the libraries below say is the answer's business */
 	if (ksctl_args_parse(argc, argv, &r.args, why, sizeof why) != RC_OK) {
-		fprintf(stderr, "ksctl: %s\nksctl --help tells what there is\n", why);
+		for (int i = 1; i < argc; i++)	/* it may stand behind what was not understood */
+			r.args.json = r.args.json || strcmp(argv[i], "--json") == 0;
+		code = (int)complain(&r, KSCTL_USAGE, REASON_CTL_USAGE, why);
+		if (!r.args.json)
+			fputs("ksctl --help tells what there is\n", stderr);
 	} else if (r.args.help) {
 		ksctl_help(stdout);
 		code = KSCTL_DONE;

@@ -55,6 +55,10 @@ each_verb() {
 		# shellcheck disable=SC2086
 		run ksctl $args
 		[ "$status" -eq 2 ] || { echo "'$args': exit $status: $output"; return 1; }
+		# shellcheck disable=SC2086
+		run ksctl $args --json
+		[ "$status" -eq 2 ]
+		[ "$(get '.error.reason' <<<"$output")" = ctl-usage ] || { echo "'$args' --json: $output"; return 1; }
 	done
 }
 
