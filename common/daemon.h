@@ -81,4 +81,10 @@ struct daemon_hooks {
 /* All of main(). Exit code: 0 ended in good order, 1 configuration (said with file and line), 2 usage, 3 could not start, 4 loop failed. */
 int daemon_main(int argc, char **argv, const struct daemon_hooks *h);
 
+/*
+ * What every process of ours does first: no core dumps, no new privileges, files 0600, keys on a locked heap; as many open files
+ * as the hard limit grants, up to 65,536. daemon_main() does it by itself.
+ */
+void daemon_harden(void);
+
 #endif

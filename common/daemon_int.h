@@ -57,8 +57,6 @@ int daemon_args_read(int argc, char **argv, const struct daemon_hooks *h, struct
 void daemon_conf_read(struct conf *c, struct daemon_conf *out);
 /* Reads the store key; complains in c. RC_SYNTAX then. Caller frees. */
 enum rc daemon_key_read(struct conf *c, const struct daemon_conf *dc, struct secret **out) MUST_USE;
-/* No core dumps, no new privileges, files 0600, keys on a locked heap; as many open files as the hard limit grants, up to 65,536. */
-void daemon_harden(void);
 /* When started as root and a user is named: the store's files become that user's, and so do we. */
 enum rc daemon_drop(const struct daemon_conf *dc) MUST_USE;
 

@@ -114,6 +114,49 @@ loop_on_signal(struct loop *l, int signo, void (*fn)(int signo, void *arg), void
 	return RC_OK;
 }
 
+struct loop_watch {
+	struct event *ev;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_watch *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->fn(w->arg);
+}
+
+enum rc
+loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg, struct loop_watch **out)
+{
+	struct loop_watch *w = calloc(1, sizeof *w);
+
+	if (w == NULL)
+		return RC_NOMEM;
+	w->fn = fn;
+	w->arg = arg;
+	if ((w->ev = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, w)) == NULL || event_add(w->ev, NULL) != 0) {
+		loop_unwatch(w);
+		return RC_IO;
+	}
+	*out = w;
+	return RC_OK;
+}
+
+void
+loop_unwatch(struct loop_watch *w)
+{
+	if (w == NULL)
+		return;
+	if (w->ev != NULL)
+		event_free(w->ev);
+	free(w);
+}
+
 struct event_base *
 loop_base(struct loop *l)
 {

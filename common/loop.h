@@ -26,6 +26,14 @@ void loop_stop(struct loop *l);
 /* fn(signo, arg) on the loop thread. Lives as long as the loop. */
 enum rc loop_on_signal(struct loop *l, int signo, void (*fn)(int signo, void *arg), void *arg) MUST_USE;
 
+/*
+ * fn(arg) on the loop thread as long as fd has something to read, or is at its end. fd stays its owner's, who unwatches before
+ * closing it; fn may do that. RC_NOMEM, RC_IO.
+ */
+struct loop_watch;
+enum rc loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg, struct loop_watch **out) MUST_USE;
+void loop_unwatch(struct loop_watch *w);	/* NULL is fine */
+
 /* For the wires that may include libevent's headers (ARCHITECTURE 7), nobody else. */
 struct event_base *loop_base(struct loop *l);
 

@@ -1,6 +1,6 @@
 /*
  * mt_card: the card itself: APDU in, answer out, and no other door (usim-gba.md 1–3, 5). It does no waiting: a reader
- * (uicc_soft.c; later a child process, or vpcd) brings the APDUs.
+ * (uicc_soft.c, card_child.c, ksctl card serve) brings the APDUs.
  */
 #ifndef MTD_CARD_H
 #define MTD_CARD_H

@@ -53,6 +53,7 @@ read_uicc(struct conf *c, cfg_t *s, struct mt_file_conf *out)
 	struct mt_usim_conf *u = &out->mt.usim;
 
 	out->image = optional(c, s, "image", CONF_PRIVATE_FILE);
+	out->user = optional(c, NULL, "user", CONF_ANY);
 	copy(c, s, "pin", CONF_ANY, u->pin, sizeof u->pin);
 	if (u->pin[0] != '\0' && (strlen(u->pin) < 4 || strspn(u->pin, "0123456789") != strlen(u->pin)))
 		conf_complain(c, s, "pin", "is no PIN; expected 4 to 8 digits");	/* never shown */

@@ -9,6 +9,7 @@
 struct mt_file_conf {
 	struct mt_conf mt;		/* without tls pointers */
 	const char *image;		/* the software card; NULL = an empty reader */
+	const char *user;		/* the common key: the card's process becomes it, too; NULL = stays */
 	const char *bsf_ca;		/* NULL = the BSF is reached by http alone */
 	struct {
 		const char *cert, *key, *ca;	/* cert NULL = plain */

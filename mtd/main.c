@@ -3,10 +3,11 @@
 #include "common/http_client.h"
 #include "common/link.h"
 #include "common/log.h"
+#include "mtd/card_child.h"
 #include "mtd/conf.h"
 #include "mtd/mt.h"
 #include "mtd/uicc.h"
-#include "mtd/uicc_soft.h"
+#include "mtd/uicc_child.h"
 
 /* The one process's: what the core borrows beside the daemon's own. */
 static struct {
@@ -35,10 +36,10 @@ open_parts(const struct daemon *d, const struct mt_file_conf *f)
 			return rc;
 		parts.conf.locals[i].tls = parts.local_tls[i];
 	}
-	if ((rc = mt_uicc_soft_new(d->clock, d->rnd, &parts.uicc)) != RC_OK)
+	if ((rc = mt_uicc_child_new(d->loop, d->clock, f->user, &parts.uicc)) != RC_OK)
 		return rc;
 	if (f->image != NULL)
-		return mt_uicc_soft_insert(parts.uicc, f->image);
+		return (rc = mt_uicc_child_insert(parts.uicc, f->image, NULL, NULL)) == RC_OK ? mt_uicc_child_settle(parts.uicc) : rc;
 	log_warn("no uicc { image }: the card reader is empty");
 	return RC_OK;
 }
@@ -102,5 +103,7 @@ main(int argc, char **argv)
 		.free = end,
 	};
 
+	if (mt_card_child_is(argc, argv))
+		mt_card_child_main(argc, argv);
 	return daemon_main(argc, argv, &hooks);
 }

@@ -1,7 +1,6 @@
 /*
- * uicc_soft: a reader whose card is software (card.h), for labs and tests. It answers APDUs and nothing else; K and OPc
- * do not leave the card's files. In this process for now: its counters are made durable by a blocking write on the loop, before
- * the answer leaves. The next piece of work puts the card into a child behind this same face (C1).
+ * uicc_soft: a reader whose card is software (card.h) and lives in this process: for the simulator and for tests. mtd itself has
+ * uicc_child.h. The card's counters are made durable by a blocking write on the loop, before the answer leaves.
  */
 #ifndef MTD_UICC_SOFT_H
 #define MTD_UICC_SOFT_H

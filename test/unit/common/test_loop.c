@@ -60,6 +60,44 @@ START_TEST(signals_come_on_the_loop)
 }
 END_TEST
 
+static struct loop_watch *watch;
+static int reads;
+
+static void
+on_read(void *arg)
+{
+	char c;
+
+	if (read(*(int *)arg, &c, 1) == 1) {
+		reads++;
+		return;
+	}
+	loop_unwatch(watch);
+	watch = NULL;
+}
+
+START_TEST(a_watched_fd_is_told_until_its_end)
+{
+	int fd[2];
+
+	reads = 0;
+	ck_assert_int_eq(pipe(fd), 0);
+	ck_ok(loop_watch(loop, fd[0], on_read, &fd[0], &watch));
+	loop_turn(loop, end_turn, NULL);
+	ck_assert_int_eq(reads, 0);
+	ck_assert_int_eq(write(fd[1], "xy", 2), 2);
+	loop_turn(loop, end_turn, NULL);
+	loop_turn(loop, end_turn, NULL);
+	ck_assert_int_eq(reads, 2);
+	close(fd[1]);
+	loop_turn(loop, end_turn, NULL);
+	ck_assert_ptr_null(watch);		/* at its end, unwatched from inside */
+	ck_assert(!loop_turn(loop, end_turn, NULL));
+	loop_unwatch(NULL);
+	close(fd[0]);
+}
+END_TEST
+
 START_TEST(sigpipe_is_an_error_of_the_write)
 {
 	int fd[2];
@@ -191,6 +229,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, signals_come_on_the_loop);
+	tcase_add_test(t, a_watched_fd_is_told_until_its_end);
 	tcase_add_test(t, sigpipe_is_an_error_of_the_write);
 	tcase_add_test(t, nothing_registered);
 	tcase_add_test(t, post_is_bounded_and_in_order);
