@@ -1,4 +1,5 @@
-/* args: the command line against the table of verbs. Pure. */
+/* args: the command line against the table of verbs. Pure, but for the whole path of a file that is named. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,20 @@ number(struct parse *p, const struct ksctl_param *q, const char *text)
 	return put(p, q, json_integer(minus ? -(json_int_t)v : (json_int_t)v));
 }
 
+/* The daemon has a directory of its own. */
+static enum rc
+path(struct parse *p, const struct ksctl_param *q, const char *text)
+{
+	char *whole = realpath(text, NULL);
+	enum rc rc;
+
+	if (whole == NULL)
+		return wrong(p, "%s: %.200s: %s", q->name, text, strerror(errno));
+	rc = put(p, q, json_string(whole));
+	free(whole);
+	return rc;
+}
+
 static enum rc
 value(struct parse *p, const struct ksctl_param *q, const char *text)
 {
@@ -80,6 +95,8 @@ value(struct parse *p, const struct ksctl_param *q, const char *text)
 		return number(p, q, text);
 	case KSCTL_LIFETIME:
 		return put(p, q, json_string(strcmp(text, "none") == 0 ? "" : text));
+	case KSCTL_PATH:
+		return path(p, q, text);
 	case KSCTL_FILE:
 		p->out->file = text;
 		p->out->file_member = q->member;

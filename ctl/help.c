@@ -7,7 +7,7 @@ void
 ksctl_synopsis(const struct ksctl_verb *v, char *out, size_t cap)
 {
 	static const char *const operands[] = { [KSCTL_TEXT] = " TEXT", [KSCTL_NUMBER] = " N", [KSCTL_SECONDS] = " S", [KSCTL_SIGNED] = " N",
-	    [KSCTL_LIFETIME] = " 6h|none" };
+	    [KSCTL_LIFETIME] = " 6h|none", [KSCTL_PATH] = " FILE" };
 	size_t n = (size_t)snprintf(out, cap, "%s", v->words);
 
 	for (const struct ksctl_param *p = v->params; p != NULL && p->name != NULL && n < cap; p++) {

@@ -35,6 +35,7 @@ enum ksctl_kind {
 	KSCTL_SECONDS,		/* 0 .. 3600; sets the time-out too */
 	KSCTL_SIGNED,		/* +N or -N or N */
 	KSCTL_LIFETIME,		/* "6h"; "none" takes it back */
+	KSCTL_PATH,		/* a file for the daemon to read: its whole path is sent */
 	KSCTL_FILE		/* a file of JSON, "-" = standard input */
 };
 struct ksctl_param {

@@ -36,6 +36,7 @@ static const struct ksctl_param p_forget[] = {
 static const struct ksctl_param p_wait_key[] = {
 	{ "--timeout", KSCTL_SECONDS, "timeout_s", false }, { "--mt", KSCTL_TEXT, "mt", false }, END
 };
+static const struct ksctl_param p_image[] = { { "IMAGE", KSCTL_PATH, "image", true }, END };
 static const struct ksctl_param p_ladder[] = { { "--run", KSCTL_TEXT, "run", false }, END };
 
 #define BSFD KSCTL_IS(KSCTL_BSFD)
@@ -52,6 +53,9 @@ const struct ksctl_verb ksctl_verbs[] = {
 
 	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },
 	{ MTD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys of the card that is in" },
+	{ MTD, "uicc insert", "uicc-insert", p_image, KSCTL_SHOW_DONE, NULL, 0, false, "put a software card in" },
+	{ MTD, "uicc eject", "uicc-eject", NULL, KSCTL_SHOW_DONE, NULL, 0, false, "take the software card out" },
+	{ MTD, "uicc status", "uicc-status", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "the reader, and whether a card is in" },
 
 	{ NAFKCD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys given out" },
 	{ NAFKCD, "device list", "device-list", NULL, KSCTL_SHOW_TABLE, "devices", 0, false, "devices and their public keys" },

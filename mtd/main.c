@@ -39,7 +39,7 @@ open_parts(const struct daemon *d, const struct mt_file_conf *f)
 	if ((rc = mt_uicc_child_new(d->loop, d->clock, f->user, &parts.uicc)) != RC_OK)
 		return rc;
 	if (f->image != NULL)
-		return (rc = mt_uicc_child_insert(parts.uicc, f->image, NULL, NULL)) == RC_OK ? mt_uicc_child_settle(parts.uicc) : rc;
+		return (rc = mt_uicc_insert(parts.uicc, f->image, NULL, NULL)) == RC_OK ? mt_uicc_child_settle(parts.uicc) : rc;
 	log_warn("no uicc { image }: the card reader is empty");
 	return RC_OK;
 }

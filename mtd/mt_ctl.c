@@ -12,6 +12,7 @@
 #include "mtd/mt.h"
 #include "mtd/mt_impl.h"
 #include "mtd/store.h"
+#include "mtd/uicc_ctl.h"
 
 static json_t *
 utc(int64_t t)
@@ -120,6 +121,9 @@ on_bootstrap(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 const struct ctl_op mt_ctl_ops[] = {
 	{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
 	{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now" },
+	{ "uicc-insert", mt_uicc_on_insert, "put a software card in: image, an absolute path" },
+	{ "uicc-eject", mt_uicc_on_eject, "take the software card out" },
+	{ "uicc-status", mt_uicc_on_status, "the reader, and whether a card is in" },
 	{ NULL, NULL, NULL }
 };
 

@@ -311,6 +311,35 @@ mt_uicc_free(struct mt_uicc *u)
 	free(u);
 }
 
+const char *
+mt_uicc_kind(const struct mt_uicc *u)
+{
+	return u->ops->kind != NULL ? u->ops->kind : "";
+}
+
+const char *
+mt_uicc_name(const struct mt_uicc *u)
+{
+	return u->ops->name != NULL ? u->ops->name(u->reader) : "";
+}
+
+enum rc
+mt_uicc_insert(struct mt_uicc *u, const char *image_path, void (*fn)(void *arg, enum rc rc), void *arg)
+{
+	return u->ops->insert != NULL ? u->ops->insert(u->reader, image_path, fn, arg) : RC_STATE;
+}
+
+enum rc
+mt_uicc_eject(struct mt_uicc *u)
+{
+	if (u->ops->eject == NULL)
+		return RC_STATE;
+	if (!u->in && mt_uicc_name(u)[0] == '\0')
+		return RC_NOTFOUND;
+	u->ops->eject(u->reader);
+	return RC_OK;
+}
+
 void *
 mt_uicc_reader(const struct mt_uicc *u)
 {

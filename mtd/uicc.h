@@ -57,6 +57,18 @@ void mt_uicc_listen(struct mt_uicc *u, void (*fn)(void *arg, bool in), void *arg
 /* How many APDUs were sent to the card since the start, follow-ups included (K6). */
 uint64_t mt_uicc_apdus(const struct mt_uicc *u);
 
+/* --- for an operator (ksctl mtd uicc) */
+
+const char *mt_uicc_kind(const struct mt_uicc *u);
+const char *mt_uicc_name(const struct mt_uicc *u);
+/*
+ * Put a software card in; fn tells from the loop how that went. At once, and without fn: RC_STATE: the reader is real, a hand is
+ * wanted. RC_EXISTS: there is one in, or coming. RC_RANGE, RC_IO.
+ */
+enum rc mt_uicc_insert(struct mt_uicc *u, const char *image_path, void (*fn)(void *arg, enum rc rc), void *arg) MUST_USE;
+/* Take it out, in the middle of whatever it does. RC_STATE: the reader is real. RC_NOTFOUND: none is in. */
+enum rc mt_uicc_eject(struct mt_uicc *u) MUST_USE;
+
 /* Sessions must have ended. Frees the reader too. NULL is fine. */
 void mt_uicc_free(struct mt_uicc *u);
 
@@ -71,6 +83,12 @@ struct mt_uicc_reader {
 	/* A user begins (true) or has ended (false): the place for a reader's transaction. May be NULL. */
 	void (*exclusive)(void *reader, bool on);
 	void (*free)(void *reader);
+	const char *kind;	/* "software", "pcsc" */
+	/* The image, or the reader's name; "" = none. May be NULL. */
+	const char *(*name)(void *reader);
+	/* A software reader's, else NULL: as mt_uicc_insert(), mt_uicc_eject(). */
+	enum rc (*insert)(void *reader, const char *image_path, void (*fn)(void *arg, enum rc rc), void *arg);
+	void (*eject)(void *reader);
 };
 /* answer_timeout_ms: 0 = 30,000. RC_NOMEM. On failure the reader stays the caller's. */
 enum rc mt_uicc_new(struct clock *clock, const struct mt_uicc_reader *ops, void *reader, int64_t answer_timeout_ms,

@@ -174,35 +174,10 @@ child_free(void *reader)
 	free(c);
 }
 
-static const struct mt_uicc_reader child_reader = { .transmit = child_transmit, .free = child_free };
-
-enum rc
-mt_uicc_child_new(struct loop *loop, struct clock *clock, const char *user, struct mt_uicc **out)
+static enum rc
+child_insert(void *reader, const char *image_path, void (*fn)(void *arg, enum rc rc), void *arg)
 {
-	struct child *c;
-	enum rc rc = RC_NOMEM;
-
-	if ((c = calloc(1, sizeof *c)) == NULL)
-		return rc;
-	c->loop = loop;
-	c->user = user;
-	c->fd = -1;
-	if ((rc = clock_timer_new(clock, on_pulled, c, &c->pulled)) != RC_OK)
-		goto out;
-	if ((rc = mt_uicc_new(clock, &child_reader, c, 0, &c->u)) != RC_OK)
-		goto out;
-	*out = c->u;
-	c = NULL;
-out:
-	if (c != NULL)
-		child_free(c);
-	return rc;
-}
-
-enum rc
-mt_uicc_child_insert(struct mt_uicc *u, const char *image_path, void (*fn)(void *arg, enum rc rc), void *arg)
-{
-	struct child *c = mt_uicc_reader(u);
+	struct child *c = reader;
 	int pair[2];
 	enum rc rc;
 
@@ -229,6 +204,51 @@ mt_uicc_child_insert(struct mt_uicc *u, const char *image_path, void (*fn)(void 
 	return rc;
 }
 
+static void
+child_eject(void *reader)
+{
+	struct child *c = reader;
+	void (*fn)(void *, enum rc) = c->coming ? c->fn : NULL;
+
+	drop(c);
+	if (fn != NULL)
+		fn(c->fn_arg, RC_NOTFOUND);
+}
+
+static const char *
+child_name(void *reader)
+{
+	const struct child *c = reader;
+
+	return c->image;
+}
+
+static const struct mt_uicc_reader child_reader = { .transmit = child_transmit, .free = child_free, .kind = "software",
+    .name = child_name, .insert = child_insert, .eject = child_eject };
+
+enum rc
+mt_uicc_child_new(struct loop *loop, struct clock *clock, const char *user, struct mt_uicc **out)
+{
+	struct child *c;
+	enum rc rc = RC_NOMEM;
+
+	if ((c = calloc(1, sizeof *c)) == NULL)
+		return rc;
+	c->loop = loop;
+	c->user = user;
+	c->fd = -1;
+	if ((rc = clock_timer_new(clock, on_pulled, c, &c->pulled)) != RC_OK)
+		goto out;
+	if ((rc = mt_uicc_new(clock, &child_reader, c, 0, &c->u)) != RC_OK)
+		goto out;
+	*out = c->u;
+	c = NULL;
+out:
+	if (c != NULL)
+		child_free(c);
+	return rc;
+}
+
 enum rc
 mt_uicc_child_settle(struct mt_uicc *u)
 {
@@ -242,20 +262,6 @@ mt_uicc_child_settle(struct mt_uicc *u)
 	if (poll(&p, 1, SETTLE_MS) > 0)
 		n = recv(c->fd, first, sizeof first, MSG_DONTWAIT);
 	return arrived(c, first, n);
-}
-
-void
-mt_uicc_child_eject(struct mt_uicc *u)
-{
-	drop(mt_uicc_reader(u));
-}
-
-const char *
-mt_uicc_child_image(const struct mt_uicc *u)
-{
-	const struct child *c = mt_uicc_reader(u);
-
-	return c->image;
 }
 
 pid_t

@@ -10,21 +10,18 @@ struct clock;
 struct loop;
 struct mt_uicc;
 
-/* An empty reader. user: what the daemon becomes later, and the card with it; NULL = stays. Borrowed. RC_NOMEM. */
+/*
+ * An empty reader; mt_uicc_insert() starts a card's process, which logs what is wrong with its image: then RC_SYNTAX, RC_DENIED
+ * and whatever else mt_card_image_load() and mt_card_new() say. user: what the daemon becomes later, and the card with it; NULL = stays.
+ * Borrowed. RC_NOMEM.
+ */
 enum rc mt_uicc_child_new(struct loop *loop, struct clock *clock, const char *user, struct mt_uicc **out) MUST_USE;
 /*
- * Put a card in: its process is started, and fn tells from the loop how that went: RC_OK, or as mt_card_image_load() and
- * mt_card_new(); the card's process has logged what was wrong. fn may be NULL.
- * At once and without fn: RC_EXISTS: there is one in, or coming. RC_RANGE (path), RC_IO: no process.
+ * For a start without a loop yet: wait, 10 s at most, for the card that is coming, and say what fn would have been told.
+ * RC_NOTFOUND: none is.
  */
-enum rc mt_uicc_child_insert(struct mt_uicc *u, const char *image_path, void (*fn)(void *arg, enum rc rc), void *arg) MUST_USE;
-/* For a start without a loop yet: wait, 10 s at most, for the card that is coming, and say what fn would have been told. */
 enum rc mt_uicc_child_settle(struct mt_uicc *u) MUST_USE;
-/* Take it out, in the middle of whatever it does. Nothing in: nothing happens. */
-void mt_uicc_child_eject(struct mt_uicc *u);
-
-/* The image of the card that is in or coming, "" = none; and its process, 0 = none. */
-const char *mt_uicc_child_image(const struct mt_uicc *u);
+/* Its process, 0 = none. */
 pid_t mt_uicc_child_pid(const struct mt_uicc *u);
 
 #endif

@@ -63,3 +63,47 @@ memory_holds() {
 	kill -9 "$(pid_of mtd)"
 	eventually "! kill -0 $card"
 }
+
+@test "C1: eject and insert: no card no key; the same card put back keeps what there was" {
+	lab start mtd
+	establish --force
+	before=$(kj mtd key list | jq -c '.keys | map(.kcv) | sort')
+	ksctl mtd uicc eject
+	[ "$(kj mtd uicc status | jq -c '[.kind, .name, .present]')" = '["software","",false]' ]
+	run ksctl mtd uicc eject
+	[ "$status" -ne 0 ]
+	run ksctl extdevd establish --force
+	[ "$status" -ne 0 ]
+	ksctl mtd uicc insert "$LAB/card.conf"
+	run ksctl mtd uicc insert "$LAB/card.conf"
+	[ "$status" -ne 0 ]
+	[[ $output == *"a card in the reader already"* ]]
+	eventually 'kj mtd status | jq -e ".card.state == \"ready\""'
+	[ "$(kj mtd key list | jq -c '.keys | map(.kcv) | sort')" = "$before" ]
+	establish --force
+}
+
+@test "C4: a wrong image is refused, and the log has file, line and what was expected" {
+	ksctl mtd uicc eject
+	sed 's/^iccid.*/iccid = "12"/' "$LAB/card.conf" >"$LAB/bad.conf"
+	run ksctl mtd uicc insert "$LAB/bad.conf"
+	[ "$status" -ne 0 ]
+	[[ $output == *"the card's image cannot be used"* ]]
+	grep -qE 'bad.conf:[0-9]+: iccid: expected 18 to 20 digits' "$LAB/mtd/log"
+	ksctl mtd uicc insert "$LAB/card.conf"
+	eventually 'kj mtd status | jq -e ".card.state == \"ready\""'
+}
+
+@test "C2: another card: the MT's keys of the first are gone, and come not back with it" {
+	[ "$(kj mtd key list | jq '.keys | length')" -gt 0 ]
+	ksctl mtd uicc eject
+	sed 's/^iccid.*/iccid = "89882110000000009999"/' "$LAB/card.conf" >"$LAB/other.conf"
+	ksctl mtd uicc insert "$LAB/other.conf"
+	eventually 'kj mtd status | jq -e ".card.icc_id == \"89882110000000009999\""'
+	[ "$(kj mtd key list | jq '.keys | length')" -eq 0 ]
+	ksctl mtd uicc eject
+	ksctl mtd uicc insert "$LAB/card.conf"
+	eventually 'kj mtd status | jq -e ".card.state == \"ready\""'
+	[ "$(kj mtd key list | jq '.keys | length')" -eq 0 ]
+	establish --force
+}

@@ -57,6 +57,9 @@ static const struct {
 	{ "nafkcd audit --limit 5", KSCTL_NAFKCD, "audit", "{\"limit\":5}" },
 	{ "nafkcd audit", KSCTL_NAFKCD, "audit", "{}" },
 	{ "bsfd subscriber list", KSCTL_BSFD, "subscriber-list", "{}" },
+	{ "mtd uicc insert /dev/../dev/null", KSCTL_MTD, "uicc-insert", "{\"image\":\"/dev/null\"}" },
+	{ "mtd uicc eject", KSCTL_MTD, "uicc-eject", "{}" },
+	{ "mtd uicc status", KSCTL_MTD, "uicc-status", "{}" },
 	{ "bsfd subscriber delete u@r", KSCTL_BSFD, "subscriber-delete", "{\"impi\":\"u@r\"}" },
 	{ "bsfd bootstrap list", KSCTL_BSFD, "bootstrap-list", "{}" },
 	{ "bsfd naf list", KSCTL_BSFD, "naf-list", "{}" },
@@ -111,6 +114,8 @@ END_TEST
 static const struct {
 	const char *line, *say;
 } bad[] = {
+	{ "mtd uicc insert /dev/nothing-there", "IMAGE: /dev/nothing-there: No such file" },
+	{ "mtd uicc insert", "IMAGE" },
 	{ "", "expected a daemon" },
 	{ "nobody health", "'nobody'" },
 	{ "key list", "'key'" },

@@ -144,10 +144,10 @@ say(struct mt_uicc_session *s, const struct mt_apdu *a)
 static void
 insert(void)
 {
-	ck_ok(mt_uicc_child_insert(u, image, NULL, NULL));
+	ck_ok(mt_uicc_insert(u, image, NULL, NULL));
 	ck_ok(mt_uicc_child_settle(u));
 	ck_assert(mt_uicc_present(u) && mt_uicc_child_pid(u) > 0);
-	ck_assert_str_eq(mt_uicc_child_image(u), image);
+	ck_assert_str_eq(mt_uicc_name(u), image);
 }
 
 START_TEST(c1_answers_like_any_card)
@@ -156,13 +156,13 @@ START_TEST(c1_answers_like_any_card)
 	struct mt_apdu a;
 
 	ck_rc(mt_uicc_child_settle(u), RC_NOTFOUND);
-	ck_ok(mt_uicc_child_insert(u, image, on_told, NULL));
-	ck_rc(mt_uicc_child_insert(u, image, NULL, NULL), RC_EXISTS);
+	ck_ok(mt_uicc_insert(u, image, on_told, NULL));
+	ck_rc(mt_uicc_insert(u, image, NULL, NULL), RC_EXISTS);
 	ck_assert(!mt_uicc_present(u));
 	until(got.told == 1);
 	ck_rc(got.rc, RC_OK);
 	ck_assert(mt_uicc_present(u));
-	ck_rc(mt_uicc_child_insert(u, image, NULL, NULL), RC_EXISTS);
+	ck_rc(mt_uicc_insert(u, image, NULL, NULL), RC_EXISTS);
 	s = begin();
 	mt_apdu_select_fid(0x2fe2, &a);
 	say(s, &a);
@@ -185,19 +185,19 @@ START_TEST(c1_what_is_wrong_with_an_image_is_told)
 		enum rc rc;
 	} bad[] = { { "iccid = \"x\"\n", 0600, RC_SYNTAX }, { IMAGE, 0644, RC_DENIED } };
 
-	ck_rc(mt_uicc_child_insert(u, "", NULL, NULL), RC_RANGE);
+	ck_rc(mt_uicc_insert(u, "", NULL, NULL), RC_RANGE);
 	for (int i = 0; i < TABLE_N(bad); i++) {
 		write_image(bad[i].text);
 		ck_assert_int_eq(chmod(image, bad[i].mode), 0);
-		ck_ok(mt_uicc_child_insert(u, image, on_told, NULL));
+		ck_ok(mt_uicc_insert(u, image, on_told, NULL));
 		until(got.told == i + 1);
 		ck_rc(got.rc, bad[i].rc);
-		ck_assert(!mt_uicc_present(u) && mt_uicc_child_pid(u) == 0 && mt_uicc_child_image(u)[0] == '\0');
-		ck_ok(mt_uicc_child_insert(u, image, NULL, NULL));
+		ck_assert(!mt_uicc_present(u) && mt_uicc_child_pid(u) == 0 && mt_uicc_name(u)[0] == '\0');
+		ck_ok(mt_uicc_insert(u, image, NULL, NULL));
 		ck_rc(mt_uicc_child_settle(u), bad[i].rc);
 	}
 	unlink(image);
-	ck_ok(mt_uicc_child_insert(u, image, NULL, NULL));
+	ck_ok(mt_uicc_insert(u, image, NULL, NULL));
 	ck_rc(mt_uicc_child_settle(u), RC_NOTFOUND);
 }
 END_TEST
@@ -213,8 +213,8 @@ START_TEST(c1_ejected_in_the_middle)
 	s = begin();
 	mt_apdu_select_fid(0x2fe2, &a);
 	say(s, &a);
-	mt_uicc_child_eject(u);
-	mt_uicc_child_eject(u);
+	ck_ok(mt_uicc_eject(u));
+	ck_rc(mt_uicc_eject(u), RC_NOTFOUND);
 	ck_assert(!mt_uicc_present(u) && kill(pid, 0) != 0);
 	until(got.ended == 1);
 	ck_assert_int_eq(got.why, REASON_CARD_NONE);
@@ -227,6 +227,18 @@ START_TEST(c1_ejected_in_the_middle)
 	until(got.answered == 1);
 	ck_assert_uint_eq(got.sw, 0x9000);
 	mt_uicc_end(s);
+}
+END_TEST
+
+START_TEST(c1_ejected_before_it_was_there)
+{
+	ck_ok(mt_uicc_insert(u, image, on_told, NULL));
+	ck_ok(mt_uicc_eject(u));
+	ck_assert_int_eq(got.told, 1);
+	ck_rc(got.rc, RC_NOTFOUND);
+	ck_assert(!mt_uicc_present(u));
+	insert();
+	ck_assert_str_eq(mt_uicc_kind(u), "software");
 }
 END_TEST
 
@@ -258,7 +270,7 @@ START_TEST(c1_dies_with_its_parent)
 	ck_assert_int_eq(pipe(p), 0);
 	if ((mtd = fork()) == 0) {
 		setsid();
-		if (mt_uicc_child_insert(u, image, NULL, NULL) != RC_OK || mt_uicc_child_settle(u) != RC_OK)
+		if (mt_uicc_insert(u, image, NULL, NULL) != RC_OK || mt_uicc_child_settle(u) != RC_OK)
 			_exit(1);
 		card = mt_uicc_child_pid(u);
 		if (write(p[1], &card, sizeof card) != sizeof card)
@@ -387,6 +399,7 @@ main(int argc, char **argv)
 	tcase_add_test(t, c1_answers_like_any_card);
 	tcase_add_test(t, c1_what_is_wrong_with_an_image_is_told);
 	tcase_add_test(t, c1_ejected_in_the_middle);
+	tcase_add_test(t, c1_ejected_before_it_was_there);
 	tcase_add_test(t, c1_its_process_dies);
 	tcase_add_test(t, c1_dies_with_its_parent);
 	tcase_add_test(t, c1_k_is_in_the_cards_memory_and_not_in_ours);
