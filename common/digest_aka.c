@@ -44,6 +44,8 @@ akav2_password(const struct secret *res, const struct secret *ck, const struct s
 	struct span k;
 	enum rc rc;
 
+	if (ck == NULL || ik == NULL)
+		return RC_RANGE;
 	if ((rc = secret_concat(res, ik, &res_ik)) != RC_OK || (rc = secret_concat(res_ik, ck, &key)) != RC_OK)
 		goto out;
 	k = secret_span(key);

@@ -62,7 +62,7 @@ void digest_nonce_print(const uint8_t rand[static AKA_RAND_LEN], const uint8_t a
 
 /*
  * The password of a run: AKAv1 RES as it is, AKAv2 base64(HMAC-MD5(RES || IK || CK, …)). Caller frees.
- * RC_RANGE: another algorithm. RC_NOMEM, RC_CRYPTO.
+ * RC_RANGE: another algorithm, or AKAv2 and no CK, IK (in GBA_U the card keeps them). RC_NOMEM, RC_CRYPTO.
  */
 enum rc digest_password(enum digest_alg alg, const struct secret *res, const struct secret *ck, const struct secret *ik,
     struct secret **out) MUST_USE;

@@ -170,6 +170,11 @@ answer(struct mt_ub *u, const struct mt_auth *a)
 	bool sync = a->how == MT_AUTH_SYNC;
 	enum rc rc = sync ? RC_OK : keep_keys(u, a);
 
+	if (rc == RC_RANGE) {
+		ub_enter(u, UB_INITIAL);
+		ub_end(u, REASON_BSF_CHALLENGE, "AKAv2-MD5 needs CK and IK, which this card keeps");
+		return;
+	}
 	if (rc == RC_OK)
 		rc = mt_ub_fill_answer(&u->d, username(u), u->uri, u->env.rnd, sync ? NULL : u->password, sync ? a->auts : NULL);
 	ub_enter(u, sync ? UB_RESYNC : UB_ANSWERED);

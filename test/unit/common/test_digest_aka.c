@@ -194,6 +194,7 @@ START_TEST(what_cannot_be_computed)
 	ck_ok(secret_new(8, &res));
 	ck_rc(digest_password(DIGEST_ALG_MD5, res, res, res, &out), RC_RANGE);
 	ck_rc(digest_password(DIGEST_ALG_OTHER, res, res, res, &out), RC_RANGE);
+	ck_rc(digest_password(DIGEST_ALG_AKAV2_MD5, res, NULL, NULL, &out), RC_RANGE);
 	ck_assert_ptr_null(out);
 	secret_free(res);
 }

@@ -23,7 +23,7 @@ static struct {
 	mt_auth_fn *fn;
 	void *arg;
 	int asked, wrong_macs;
-	bool silent, gone, fails;
+	bool silent, gone, fails, gba_u;
 } card;
 
 /* How the run ended. */
@@ -78,8 +78,8 @@ card_step(void)
 		ck_ok(aka_make_auts(k, opc, card.rand, sqn_highest(&card.sqn), a.auts));
 	} else {
 		a.res = r.res;
-		a.ck = r.ck;
-		a.ik = r.ik;
+		a.ck = card.gba_u ? NULL : r.ck;
+		a.ik = card.gba_u ? NULL : r.ik;
 	}
 	fn(card.arg, &a);
 	aka_result_clear(&r);
@@ -219,6 +219,16 @@ START_TEST(akav2)
 	go();
 	expect(REASON_NONE);
 	ck_assert(secret_eq(got.ks, bsf.ks));
+}
+END_TEST
+
+/* In GBA_U the card keeps CK and IK, of which AKAv2's password is made: such a challenge cannot be answered, whoever sent it. */
+START_TEST(akav2_to_a_card_that_keeps_its_keys)
+{
+	bsf.alg = DIGEST_ALG_AKAV2_MD5;
+	card.gba_u = true;
+	go();
+	expect(REASON_BSF_CHALLENGE);
 }
 END_TEST
 
@@ -763,6 +773,7 @@ main(void)
 	tcase_add_test(t, url_and_dial);
 	tcase_add_test(t, url_that_is_none);
 	tcase_add_test(t, akav2);
+	tcase_add_test(t, akav2_to_a_card_that_keeps_its_keys);
 	tcase_add_test(t, tmpi_used_and_replaced);
 	tcase_add_test(t, tmpi_unknown_then_impi);
 	tcase_add_test(t, tmpi_of_another_then_impi);
