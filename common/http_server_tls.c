@@ -19,6 +19,7 @@
 
 #define CACHE_SLOTS 512
 #define GOOD_FOR_S 60		/* a good verdict is looked at again after this long, for the anchors' own expiry */
+#define KEEPER 0xffb5		/* an extension of nobody's (RFC 8446 11: first octet 255), never sent */
 
 /* TS 33.210 6.2: TLS 1.2 and 1.3, AEAD and ephemeral keys only. */
 const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-128-GCM:"
@@ -380,6 +381,47 @@ on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned inco
 	}
 }
 
+/* GnuTLS frees what an extension holds while the rest of the session still stands. */
+static void
+keep_alert(void *conn)
+{
+	struct tls_conn *c = conn;
+
+	c->alert = (int)gnutls_alert_get(c->session);
+}
+
+static int
+keeper_in(gnutls_session_t session, const unsigned char *p, size_t n)
+{
+	(void)session;
+	(void)p;
+	(void)n;
+	return 0;
+}
+
+static int
+keeper_out(gnutls_session_t session, gnutls_buffer_t out)
+{
+	(void)session;
+	(void)out;
+	return 0;
+}
+
+/*
+ * libmicrohttpd frees the session before it says that the connection is closed, and says nothing of a handshake that failed. So
+ * the client's last alert is fetched when the session goes: by an extension whose one purpose is its end.
+ */
+static void
+watch_end(struct tls_conn *c)
+{
+	if (gnutls_session_ext_register(c->session, "kslocal end", KEEPER, GNUTLS_EXT_TLS, keeper_in, keeper_out, keep_alert, NULL, NULL,
+	    GNUTLS_EXT_FLAG_CLIENT_HELLO | GNUTLS_EXT_FLAG_TLS) < 0) {
+		log_warn("%s: peer=%s: its last alert will not be in the log", c->server->name, c->address);
+		return;
+	}
+	gnutls_ext_set_data(c->session, KEEPER, c);
+}
+
 void
 tls_conn_begin(struct tls_conn *c, struct tls_server *t, gnutls_session_t session, const char *address)
 {
@@ -387,6 +429,8 @@ tls_conn_begin(struct tls_conn *c, struct tls_server *t, gnutls_session_t sessio
 	c->set = set_now(t);
 	c->session = session;
 	c->address = address;
+	c->alert = GNUTLS_A_CLOSE_NOTIFY;
+	watch_end(c);
 	if (gnutls_session_ticket_enable_server(session, &t->ticket_key) < 0)
 		log_warn("%s: peer=%s: session tickets cannot be switched on", t->name, address);
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE, on_message);
@@ -399,13 +443,11 @@ tls_conn_begin(struct tls_conn *c, struct tls_server *t, gnutls_session_t sessio
 void
 tls_conn_end(struct tls_conn *c)
 {
-	if (c->greeted && !c->finished && !c->said) {
-		gnutls_alert_description_t alert = gnutls_alert_get(c->session);
-
-		/* close_notify: none was understood; OpenSSL's clients say theirs of TLS 1.3 in plain text, which GnuTLS does not take */
-		say(c, reason_of_tls_alert((int)alert), NULL, alert != GNUTLS_A_CLOSE_NOTIFY ? gnutls_alert_get_name(alert) :
+	/* close_notify: none was understood; OpenSSL's clients say theirs of TLS 1.3 in plain text, which GnuTLS does not take */
+	if (c->greeted && !c->finished && !c->said)
+		say(c, reason_of_tls_alert(c->alert), NULL, c->alert != GNUTLS_A_CLOSE_NOTIFY ?
+		    gnutls_alert_get_name((gnutls_alert_description_t)c->alert) :
 		    "the client ended it half-way, perhaps because it does not accept our certificate");
-	}
 	tls_set_unref(c->set);
 	c->set = NULL;
 	c->session = NULL;

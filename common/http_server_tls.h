@@ -20,6 +20,7 @@ struct tls_conn {
 	const char *address;		/* for the log; borrowed */
 	bool peer_known;
 	bool greeted, finished, said;	/* of the handshake: begun, done on the client's side, refusal logged */
+	int alert;			/* the client's last one; close_notify = none */
 	struct http_peer peer;
 };
 
@@ -38,7 +39,10 @@ int tls_own_certificate(gnutls_session_t session, const struct gnutls_cert_retr_
 
 /* The session exists, its handshake has not begun. */
 void tls_conn_begin(struct tls_conn *c, struct tls_server *t, gnutls_session_t session, const char *address);
-/* The session still exists. A handshake that ended half-way is logged here, with the client's alert if there was one. */
+/*
+ * The session has gone already (libmicrohttpd frees it first): nothing here may touch it. A handshake that ended half-way is
+ * logged, with the client's alert if there was one.
+ */
 void tls_conn_end(struct tls_conn *c);
 /* REASON_NONE: certificate good now, c->peer filled. Else what is wrong with it; it was logged. */
 enum reason tls_conn_judge(struct tls_conn *c);
