@@ -11,6 +11,7 @@
 #include "common/http_flight.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/wipe.h"
 
 #define TIMEOUT_MS 10000
 #define CONNECTIONS 16
@@ -231,7 +232,8 @@ http_client_new(struct loop *loop, struct clock *clock, const struct http_client
 		conf = &defaults;
 	*c = (struct client){ .seam = { &client_ops, c }, .loop = loop, .clock = clock };
 	TAILQ_INIT(&c->flights);
-	if (!(c->curl_up = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)) {
+	/* a Key Response passes through its buffers */
+	if (!(c->curl_up = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wipe_free, wipe_realloc, strdup, calloc) == CURLE_OK)) {
 		rc = RC_IO;
 		goto out;
 	}

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/naf_id.h"
+#include "common/wipe.h"
 
 #define BODY_MAX_DEFAULT (64u << 10)
 
@@ -29,7 +30,7 @@ on_body(char *p, size_t size, size_t n, void *arg)
 
 		while (cap < f->body_n + n)
 			cap *= 2;
-		if ((grown = realloc(f->body, cap)) == NULL)
+		if ((grown = wipe_realloc(f->body, cap)) == NULL)
 			return 0;
 		f->body = grown;
 		f->body_cap = cap;
@@ -280,9 +281,7 @@ http_flight_free(struct http_flight *f)
 	curl_slist_free_all(f->send_headers);
 	curl_slist_free_all(f->connect_to);
 	drop_headers(f);
-	if (f->body != NULL)
-		explicit_bzero(f->body, f->body_n);	/* it may hold a key */
-	free(f->body);
+	wipe_free(f->body);		/* it may hold a key */
 	free(f);
 }
 

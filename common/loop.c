@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "common/wipe.h"
+
 struct loop_signal {
 	struct event *ev;
 	void (*fn)(int signo, void *arg);
@@ -25,6 +27,7 @@ loop_new(struct loop **out)
 
 	if (l == NULL)
 		return RC_NOMEM;
+	event_set_mem_functions(malloc, wipe_realloc, wipe_free);	/* keys pass through its buffers */
 	SLIST_INIT(&l->signals);
 	if ((l->base = event_base_new()) == NULL) {
 		free(l);

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/rpc_impl.h"
 #include "common/rpc_line.h"
+#include "common/wipe.h"
 
 #define DEFAULT_MAX_BAD 16
 #define DEFAULT_MAX_OPEN 64
@@ -124,6 +125,7 @@ rpc_new(struct link *l, struct clock *clock, const struct rpc_options *opt, cons
 
 	if (r == NULL)
 		return RC_NOMEM;
+	json_set_alloc_funcs(malloc, wipe_free);	/* a subscriber's K comes this way (S2) */
 	if (clock_timer_new(clock, on_later, r, &r->later) != RC_OK) {
 		free(r);
 		return RC_NOMEM;
