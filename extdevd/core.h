@@ -119,6 +119,8 @@ void extdev_on_mt_progress(struct extdev_mt *m, const char *word, int64_t wait_s
 void extdev_begin(struct extdev_mt *m);
 void extdev_begin_if_due(struct extdev_mt *m);
 void extdev_begin_run(struct extdev_mt *m);
+/* K9: the establishment ends with the key in use, if there is one that will do. */
+bool extdev_reuse(struct extdev_mt *m);
 
 /* One run is over, the establishment not yet: begin again with info. stale: this B-TID is; NULL = none in particular. */
 void extdev_fall(struct extdev_mt *m, enum reason why, const char *detail, const struct btid *stale);

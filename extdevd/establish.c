@@ -1,8 +1,8 @@
 /*
  * establish: the procedure with one MT, seed 8.3.1 and 8.3.2.
  *
- *	asked ─┬─ a valid key is there, and that will do ────────────────────────────────────────────── reused (K9)
- *	       ├─ its `complete` is owed ──────────────────────────────────────────────> COMPLETE (K4)
+ *	asked ─┬─ a `complete` is owed ────────────────────────────────────────────────> COMPLETE (K4)
+ *	       ├─ a valid key is there, and that will do ────────────────────────────────────────────── reused (K9)
  *	       ├─ a key request is pending ────────────────────────────────> REQUEST (N6)
  *	       └─ LINKING ─> INFO ─┬─ B-TID: scenario 2 ─> DERIVE ─> REQUEST ─> COMPLETE ─> done
  *	                     ^     └─ none:  scenario 1 ─> DERIVE ─> REQUEST ─> COMPLETE ─> done
@@ -215,32 +215,55 @@ will_do(const struct extdev_procedure *p, const struct triple *t)
 	return !p->force && (!p->has_naf || naf_id_eq(&p->naf, &t->naf_id));
 }
 
-/* K9, K4: the key that is there. */
+/*
+ * K4: a `complete` that is owed goes before any reuse: the MT may have confirmed that key, and dropped the older one that we
+ * still hold (K2), before its answer was lost. False: nothing is owed that would do.
+ */
 static bool
-use_what_is_there(struct extdev_mt *m)
+settle_what_is_owed(struct extdev_mt *m, bool *linked)
 {
 	struct extdev_key k = { 0 };
-	enum rc rc;
+	bool will;
 
-	if (m->id.s[0] == '\0')
+	if (extdev_store_get_owed(m->e->s.store, &m->id, timeguard_now(m->e->s.guard), &k) != RC_OK)
 		return false;
-	rc = extdev_store_get_key(m->e->s.store, &m->id, timeguard_now(m->e->s.guard), &k);
-	if (rc != RC_OK)
-		return false;
-	if (!will_do(&m->p, &k.from.triple) || (k.owed && m->local.state != EXTDEV_LINK_UP)) {
-		extdev_key_clear(&k);
-		return false;
-	}
-	if (k.owed) {
+	will = will_do(&m->p, &k.from.triple);
+	*linked = m->local.state == EXTDEV_LINK_UP;
+	if (will && *linked) {
 		m->p.r = k.from;
 		m->p.device_id = k.from.triple.device_id;
 		enter(m, EXTDEV_COMPLETE);
 		extdev_complete_send(m, &k);
-		return true;
 	}
-	extdev_succeed(m, &k, 0, true);
 	extdev_key_clear(&k);
-	return true;
+	return will;
+}
+
+/* K9: the key in use, if it will do. */
+bool
+extdev_reuse(struct extdev_mt *m)
+{
+	struct extdev_key k = { 0 };
+	bool good;
+
+	if (m->id.s[0] == '\0' || extdev_store_get_key(m->e->s.store, &m->id, timeguard_now(m->e->s.guard), &k) != RC_OK)
+		return false;
+	good = !k.owed && will_do(&m->p, &k.from.triple);
+	if (good)
+		extdev_succeed(m, &k, 0, true);
+	extdev_key_clear(&k);
+	return good;
+}
+
+/* What is owed, else the key that is there. False: neither, or the link is needed first. */
+static bool
+use_what_is_there(struct extdev_mt *m)
+{
+	bool linked;
+
+	if (m->id.s[0] != '\0' && settle_what_is_owed(m, &linked))
+		return linked;
+	return extdev_reuse(m);
 }
 
 /* N6: what the MT has derived already is not derived again. */

@@ -209,6 +209,10 @@ reuse_now(struct extdev_mt *m, const struct extdev_want *w, extdev_done_fn *done
 
 	if (w->force || w->fresh || m->p.state == EXTDEV_IDLE || m->id.s[0] == '\0' || timeguard_jumped(e->s.guard))
 		return false;
+	if (extdev_store_get_owed(e->s.store, &m->id, timeguard_now(e->s.guard), &k) == RC_OK) {
+		extdev_key_clear(&k);	/* K4: which key both ends hold is known when that is settled */
+		return false;
+	}
 	if (extdev_store_get_key(e->s.store, &m->id, timeguard_now(e->s.guard), &k) != RC_OK)
 		return false;
 	good = !k.owed && (w->naf == NULL || naf_id_eq(w->naf, &k.from.triple.naf_id)) && result_of_key(&k, 0, true, &r) == RC_OK;
@@ -299,7 +303,8 @@ extdev_on_link_up(struct extdev_mt *m)
 void
 extdev_on_link_down(struct extdev_mt *m, enum reason why, const char *detail)
 {
-	if (m->p.state == EXTDEV_LINKING)
+	/* a `complete` is owed and cannot be settled now: the key in use is what there is */
+	if (m->p.state == EXTDEV_LINKING && !extdev_reuse(m))
 		extdev_fail(m, why, 0, false, "%s: %s", m->conf->address, detail);
 }
 

@@ -754,6 +754,72 @@ START_TEST(K4_establish_completes_what_is_owed)
 }
 END_TEST
 
+/* The MT confirmed the new key, dropped the older one, and died before its answer; we still hold both. */
+static void
+to_owed_beside_a_confirmed_one(void)
+{
+	rig_scenario1(&d, B1, 7);
+	rig_ask(&d, false, true);
+	rig_info(B1);
+	rig_derive(NULL, B2);
+	rig_naf_key(8, 3600);
+	rig_got("complete");
+	link_mem_cut(rig.net, "unix:/mt", true);
+	rig_run();
+	rig_drop_requests(&rig.mt);
+	rig_has_failed(&d, REASON_LOCAL_GONE);
+	ck_assert_int_eq(rig_keys().all, 2);
+	ck_assert_int_eq(rig_keys().owed, 1);
+}
+
+START_TEST(K4_owed_beside_a_confirmed_one)
+{
+	to_owed_beside_a_confirmed_one();
+	link_mem_cut(rig.net, "unix:/mt", false);
+	rig_advance(2000);		/* by itself, at the next link-up */
+	rig_complete(B2, 8);
+	ck_assert_int_eq(rig_keys().all, 1);
+	ck_assert_int_eq(rig_keys().confirmed, 1);
+	ck_assert_str_eq(rig_keys().btids[0], B2);
+}
+END_TEST
+
+START_TEST(K4_establish_settles_before_it_reuses)
+{
+	to_owed_beside_a_confirmed_one();
+	link_mem_cut(rig.net, "unix:/mt", false);
+	rig_ask(&d, false, false);
+	rig_complete(B2, 8);
+	rig_is_done(&d, 1, B2);
+	ck_assert_int_eq(rig_keys().all, 1);
+}
+END_TEST
+
+/* With the MT away the older key is what there is: nobody knows yet what the MT had done. */
+START_TEST(K4_K9_owed_and_no_link)
+{
+	to_owed_beside_a_confirmed_one();
+	rig_ask(&d, false, false);
+	rig_run();
+	rig_is_done(&d, 0, B1);
+	ck_assert(d.r.reused);
+	ck_assert_int_eq(rig_keys().owed, 1);
+}
+END_TEST
+
+/* Who asks while it is being settled hears the outcome, not the older key. */
+START_TEST(K4_K9_asked_while_it_is_settled)
+{
+	to_owed_beside_a_confirmed_one();
+	link_mem_cut(rig.net, "unix:/mt", false);
+	rig_advance(2000);
+	rig_ask(&d2, false, false);
+	ck_assert_int_eq(d2.n, 0);
+	rig_complete(B2, 8);
+	rig_is_done(&d2, 1, B2);
+}
+END_TEST
+
 /* --- what the MT may refuse */
 
 static const struct {
@@ -919,6 +985,10 @@ main(void)
 	tcase_add_test(t[4], K2_another_key_for_a_confirmed_triple);
 	tcase_add_test(t[4], K4_busy_is_asked_again);
 	tcase_add_test(t[4], K4_establish_completes_what_is_owed);
+	tcase_add_test(t[4], K4_owed_beside_a_confirmed_one);
+	tcase_add_test(t[4], K4_establish_settles_before_it_reuses);
+	tcase_add_test(t[4], K4_K9_owed_and_no_link);
+	tcase_add_test(t[4], K4_K9_asked_while_it_is_settled);
 	tcase_add_loop_test(t[5], derive_is_refused, 0, TABLE_N(mt_refusals));
 	tcase_add_loop_test(t[5], info_is_refused, 0, TABLE_N(mt_refusals));
 	tcase_add_test(t[5], U10_progress_reaches_the_asker);
