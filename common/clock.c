@@ -158,6 +158,10 @@ clock_advance(struct clock *c, int64_t ms)
 
 	if (c->kind == CLOCK_REAL || ms < 0)
 		log_fatal("clock: a real clock, or backwards, cannot be advanced");
+	if (c->kind == CLOCK_CONTROLLED) {
+		c->mono_ms += ms;
+		c->wall_ms += ms;
+	}
 	while (c->n > 0 && c->heap[1]->deadline <= target) {
 		int64_t wait = c->heap[1]->deadline - clock_mono_ms(c);
 

@@ -33,8 +33,9 @@ int64_t clock_mono_ms(const struct clock *c);
 enum clock_kind clock_kind(const struct clock *c);
 
 /*
- * Controlled and virtual: move wall and monotonic clock forward by ms and run every timer that falls due on the way, each at
- * its own time. Returns how many ran. On a real clock it aborts: our own bug.
+ * Move wall and monotonic clock forward by ms and run every timer that falls due. Virtual: each at its own time, and again as often
+ * as it arms itself. Controlled: all at the end, as after a machine's sleep, since peers that timers wait for cannot answer on the
+ * way. Returns how many ran. On a real clock it aborts: our own bug.
  */
 size_t clock_advance(struct clock *c, int64_t ms);
 /* Controlled and virtual: step the wall clock alone, either way (a clock set by hand; RULES T2). */

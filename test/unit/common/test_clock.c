@@ -363,6 +363,30 @@ START_TEST(controlled_follows_the_kernel_and_the_operator)
 }
 END_TEST
 
+/* A peer cannot answer in the hour that is left out: a dialler that tries each 30 s tries once, not 120 times. */
+static void
+again_in_30s(void *arg)
+{
+	struct clock_timer **t = arg;
+
+	fired++;
+	clock_timer_set(*t, 30000);
+}
+
+START_TEST(controlled_runs_a_repeating_timer_once)
+{
+	struct clock_timer *t;
+
+	ck_ok(clock_new(loop, CLOCK_CONTROLLED, &clk));
+	ck_ok(clock_timer_new(clk, again_in_30s, &t, &t));
+	clock_timer_set(t, 30000);
+	ck_assert_uint_eq(clock_advance(clk, 3600000), 1);
+	ck_assert_int_eq(fired, 1);
+	ck_assert_int_gt(clock_until_next(clk), 28000);
+	clock_timer_free(t);
+}
+END_TEST
+
 START_TEST(real_cannot_be_advanced)
 {
 	ck_ok(clock_new(loop, CLOCK_REAL, &clk));
@@ -398,6 +422,7 @@ main(void)
 	tcase_add_test(l, real_fires_by_the_loop);
 	tcase_add_test(l, zero_means_the_next_turn);
 	tcase_add_test(l, controlled_follows_the_kernel_and_the_operator);
+	tcase_add_test(l, controlled_runs_a_repeating_timer_once);
 	tcase_add_test_raise_signal(l, real_cannot_be_advanced, SIGABRT);
 	tcase_add_test_raise_signal(l, real_cannot_be_stepped, SIGABRT);
 	suite_add_tcase(s, l);
