@@ -9,9 +9,11 @@
 #include "common/link_sock.h"
 
 #define LINGER_MS 2000
+#define LINGER_MAX 256		/* of a network; the oldest goes. They count at no listener, so somebody could have any number of them */
 
 struct link_linger {
-	LIST_ENTRY(link_linger) all;
+	TAILQ_ENTRY(link_linger) all;
+	struct link_sock_net *net;
 	struct bufferevent *raw;
 	struct clock_timer *timer;
 };
@@ -21,7 +23,8 @@ linger_free(void *arg)
 {
 	struct link_linger *g = arg;
 
-	LIST_REMOVE(g, all);
+	TAILQ_REMOVE(&g->net->lingering, g, all);
+	g->net->n_lingering--;
 	clock_timer_free(g->timer);
 	bufferevent_free(g->raw);
 	free(g);
@@ -60,8 +63,12 @@ link_linger(struct link_sock_net *net, struct bufferevent *raw)
 		bufferevent_free(raw);
 		return;
 	}
+	if (net->n_lingering == LINGER_MAX)
+		linger_free(TAILQ_FIRST(&net->lingering));
+	g->net = net;
 	g->raw = raw;
-	LIST_INSERT_HEAD(&net->lingering, g, all);
+	TAILQ_INSERT_TAIL(&net->lingering, g, all);
+	net->n_lingering++;
 	clock_timer_set(g->timer, LINGER_MS);
 	bufferevent_setcb(raw, linger_read, linger_write, linger_event, g);
 	bufferevent_setwatermark(raw, EV_READ, 0, 0);
@@ -74,6 +81,6 @@ link_linger(struct link_sock_net *net, struct bufferevent *raw)
 void
 link_linger_all_free(struct link_sock_net *net)
 {
-	while (!LIST_EMPTY(&net->lingering))
-		linger_free(LIST_FIRST(&net->lingering));
+	while (!TAILQ_EMPTY(&net->lingering))
+		linger_free(TAILQ_FIRST(&net->lingering));
 }

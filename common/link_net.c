@@ -121,7 +121,7 @@ link_net_new(struct loop *loop, struct clock *clock, struct link_net **out)
 	net->base = loop_base(loop);
 	net->clock = clock;
 	LIST_INIT(&net->halves);
-	LIST_INIT(&net->lingering);
+	TAILQ_INIT(&net->lingering);
 	*out = &net->net;
 	return RC_OK;
 }

@@ -59,7 +59,8 @@ struct link_sock_net {
 	struct evdns_base *dns;		/* made when the first name is met */
 	char nameserver[64];		/* "" = /etc/resolv.conf's */
 	LIST_HEAD(, link_sock) halves;
-	LIST_HEAD(, link_linger) lingering;
+	TAILQ_HEAD(, link_linger) lingering;	/* the oldest first */
+	size_t n_lingering;
 };
 
 enum rc link_sock_new(struct link_sock_net *net, struct link_sock **out) MUST_USE;

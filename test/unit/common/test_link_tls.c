@@ -431,6 +431,38 @@ bare(void)
 	return fd;
 }
 
+static unsigned
+descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 2048; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Refused, and still there for its last words: who comes again and again and never closes must not take all descriptors. */
+START_TEST(those_who_linger_are_counted)
+{
+	static int fd[300];
+	unsigned before;
+
+	tls_b = tls(&server, &ca);
+	listen_tls(tls_b);
+	before = descriptors();
+	for (size_t i = 0; i < 300; i++) {
+		fd[i] = bare();
+		logged = REASON_NONE;
+		ck_assert_int_eq(send(fd[i], "x", 1, 0), 1);
+		until(logged == REASON_LINK_PEER_PLAIN);
+	}
+	ck_assert_uint_le(descriptors(), before + 300 + 256);
+	for (size_t i = 0; i < 300; i++)
+		close(fd[i]);
+	until(descriptors() == before);
+}
+END_TEST
+
 START_TEST(a_silent_peer_is_given_10_s)
 {
 	char c;
@@ -606,6 +638,7 @@ main(void)
 	suite_add_tcase(s, r);
 	tcase_add_checked_fixture(o, setup, teardown);
 	tcase_add_test(o, a_silent_peer_is_given_10_s);
+	tcase_add_test(o, those_who_linger_are_counted);
 	tcase_add_test(o, garbage_after_a_good_beginning);
 	tcase_add_test(o, gone_during_the_handshake);
 	tcase_add_test(o, listener_gone_during_the_handshake);
