@@ -60,6 +60,28 @@ link_accept_up(struct link_sock *l)
 	ll->on_accept(&l->base, ll->arg);
 }
 
+/*
+ * Room for one more, if need be by the one that has been longest about its handshake: a peer says its hello at once, so whoever
+ * only takes up places does not keep it out.
+ */
+static bool
+make_room(struct link_accept *ll)
+{
+	struct link_sock *l, *oldest = NULL;
+
+	if (ll->n_links < ll->max_links)
+		return true;
+	LIST_FOREACH(l, &ll->counted, counted)
+		if (l->half)
+			oldest = l;	/* new ones stand in front */
+	log_reason(REASON_LINK_LIMIT, "link: listener=%s links=%zu: %s goes", ll->base.address, ll->n_links,
+	    oldest != NULL ? oldest->peer.address : "the newcomer");
+	if (oldest == NULL)
+		return false;
+	link_sock_free(oldest);
+	return true;
+}
+
 static void
 on_socket(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
@@ -68,10 +90,8 @@ on_socket(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *sa, in
 	struct link_sock *l = NULL;
 
 	(void)ev, (void)len;
-	if (ll->n_links >= ll->max_links) {
-		log_reason(REASON_LINK_LIMIT, "link: listener=%s links=%zu", ll->base.address, ll->n_links);
+	if (!make_room(ll))
 		goto fail;
-	}
 	if (link_sock_new(ll->net, &l) != RC_OK || (raw = bufferevent_socket_new(ll->net->base, fd, BEV_OPT_CLOSE_ON_FREE)) == NULL)
 		goto fail;
 	link_sock_print_address(sa, l->peer.address, sizeof l->peer.address);

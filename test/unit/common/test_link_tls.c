@@ -431,6 +431,33 @@ bare(void)
 	return fd;
 }
 
+/* Whoever only takes up places, and says nothing, does not keep out who has something to say. */
+START_TEST(silent_peers_make_room)
+{
+	struct link_options opt = { .max_links = 2 };
+	int fd[3];
+
+	opt.tls = tls_b = tls(&server, &ca);
+	tls_a = tls(&client, &ca);
+	ck_ok(link_listen(net, "tcp:127.0.0.1:0", &opt, on_accept, &b, &ll));
+	for (size_t i = 0; i < 3; i++)
+		fd[i] = bare();
+	dial(tls_a, "bsf.example.org");
+	until(a.up == 1 && b.up == 1);
+	/* one that is up does not go */
+	for (size_t i = 0; i < 3; i++) {
+		close(fd[i]);
+		fd[i] = bare();
+	}
+	for (int i = 0; i < 50; i++)
+		loop_turn(loop, NULL, NULL);
+	ck_assert_int_eq(a.closed + b.closed, 0);
+	ck_assert_int_eq(logged, REASON_LINK_LIMIT);
+	for (size_t i = 0; i < 3; i++)
+		close(fd[i]);
+}
+END_TEST
+
 static unsigned
 descriptors(void)
 {
@@ -638,6 +665,7 @@ main(void)
 	suite_add_tcase(s, r);
 	tcase_add_checked_fixture(o, setup, teardown);
 	tcase_add_test(o, a_silent_peer_is_given_10_s);
+	tcase_add_test(o, silent_peers_make_room);
 	tcase_add_test(o, those_who_linger_are_counted);
 	tcase_add_test(o, garbage_after_a_good_beginning);
 	tcase_add_test(o, gone_during_the_handshake);
