@@ -205,12 +205,16 @@ on_card(void *arg, const struct mt_auth *a)
 	case MT_AUTH_MAC:
 		ub_enter(u, UB_INITIAL);
 		u->fresh = true;	/* ub.md 6: not on the connection that brought it */
-		if (u->with_tmpi || u->mac_retried) {
+		if (u->mac_retried) {
+			ub_end(u, REASON_BSF_AUTN, "MAC wrong");
+			return;
+		}
+		u->mac_retried = true;	/* once in a run: a third open challenge would be one too many for many a BSF */
+		if (u->with_tmpi) {
 			ub_refuse(u, REASON_BSF_AUTN, "MAC wrong");
 			return;
 		}
 		log_info("ub: impi=%s: the card finds AUTN's MAC wrong: once more from the start", u->ask.impi.s);
-		u->mac_retried = true;
 		ub_again(u);
 		return;
 	case MT_AUTH_FAILED:

@@ -348,6 +348,20 @@ START_TEST(mac_wrong_twice)
 }
 END_TEST
 
+/* Under the TMPI and under the IMPI: two challenges stay open at the BSF, a third is one too many for its quota (B2). */
+START_TEST(mac_wrong_under_the_tmpi_and_the_impi)
+{
+	(void)snprintf(ask.tmpi, sizeof ask.tmpi, TMPI);
+	(void)snprintf(bsf.tmpi, sizeof bsf.tmpi, TMPI);
+	card.wrong_macs = 9;
+	go();
+	expect(REASON_BSF_AUTN);
+	ck_assert(got.r.tmpi_refused);
+	ck_assert_int_eq(bsf.requests, 2);
+	ck_assert_int_eq(card.asked, 2);
+}
+END_TEST
+
 START_TEST(card_fails)
 {
 	card.fails = true;
@@ -783,6 +797,7 @@ main(void)
 	tcase_add_test(t, one_resynchronisation_alone);
 	tcase_add_test(t, mac_wrong_once);
 	tcase_add_test(t, mac_wrong_twice);
+	tcase_add_test(t, mac_wrong_under_the_tmpi_and_the_impi);
 	tcase_add_test(t, card_fails);
 	tcase_add_test(t, card_gone);
 	tcase_add_test(t, card_silent);
