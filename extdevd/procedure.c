@@ -303,9 +303,11 @@ extdev_on_link_up(struct extdev_mt *m)
 void
 extdev_on_link_down(struct extdev_mt *m, enum reason why, const char *detail)
 {
+	bool said = strncmp(detail, m->conf->address, strlen(m->conf->address)) == 0;
+
 	/* a `complete` is owed and cannot be settled now: the key in use is what there is */
 	if (m->p.state == EXTDEV_LINKING && !extdev_reuse(m))
-		extdev_fail(m, why, 0, false, "%s: %s", m->conf->address, detail);
+		extdev_fail(m, why, 0, false, "%s%s%s", said ? "" : m->conf->address, said ? "" : ": ", detail);
 }
 
 void
