@@ -56,7 +56,7 @@ op_subscriber_delete(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	enum rc rc;
 
 	if (text == NULL || impi_parse(span_str(text), &impi) != RC_OK) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "impi: expected user@realm");
+		ctl_fail(c, q, REASON_CTL_USAGE, "impi: expected user@realm");
 		return;
 	}
 	rc = bsf_subscriber_delete(core, &impi);
@@ -106,7 +106,7 @@ op_naf_delete(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	enum rc rc;
 
 	if (fqdn == NULL) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "fqdn: is missing");
+		ctl_fail(c, q, REASON_CTL_USAGE, "fqdn: is missing");
 		return;
 	}
 	rc = bsf_naf_delete(core, fqdn);
@@ -164,7 +164,7 @@ op_wait_peer(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	struct bsf_waiter *w;
 
 	if (s < 0 || s > WAIT_MAX_S) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "timeout_s: expected 0 to %d", WAIT_MAX_S);
+		ctl_fail(c, q, REASON_CTL_USAGE, "timeout_s: expected 0 to %d", WAIT_MAX_S);
 		return;
 	}
 	if (bsf_zn_peer_up(b->zn, peer)) {

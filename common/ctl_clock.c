@@ -56,7 +56,7 @@ get_seconds(struct ctl *c, struct rpc_req *q, const json_t *body, int64_t min, i
 		return false;
 	}
 	if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > SECONDS_MAX) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "seconds: expected %lld to %lld", (long long)min, (long long)SECONDS_MAX);
+		ctl_fail(c, q, REASON_CTL_USAGE, "seconds: expected %lld to %lld", (long long)min, (long long)SECONDS_MAX);
 		return false;
 	}
 	*out = json_integer_value(v);

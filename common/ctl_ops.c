@@ -102,7 +102,7 @@ op_log_level(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	while (i < 4 && (word == NULL || strcmp(word, level_words[i]) != 0))
 		i++;
 	if (i == 4) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "level: expected one of: error warn info debug");
+		ctl_fail(c, q, REASON_CTL_USAGE, "level: expected one of: error warn info debug");
 		return;
 	}
 	log_set_level((enum log_level)i);
@@ -198,7 +198,7 @@ op_trace(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 
 	(void)core;
 	if (!get_since(body, &since)) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "since: expected a number of an event");
+		ctl_fail(c, q, REASON_CTL_USAGE, "since: expected a number of an event");
 		return;
 	}
 	ctl_ok(c, q, trace_answer(c, since, json_string_value(json_object_get(body, "run")),
@@ -252,7 +252,7 @@ op_trace_follow(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 
 	(void)core;
 	if (!get_since(body, &since)) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "since: expected a number of an event");
+		ctl_fail(c, q, REASON_CTL_USAGE, "since: expected a number of an event");
 		return;
 	}
 	now = trace_answer(c, since, NULL, NULL);

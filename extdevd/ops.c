@@ -98,12 +98,12 @@ op_establish(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	struct job *j;
 
 	if (!text(body, "mt", &w.mt) || !text(body, "naf", &naf_text) || !flag(body, "force", &w.force) || !flag(body, "new", &w.fresh)) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "expected mt and naf as texts, force and new as booleans");
+		ctl_fail(c, q, REASON_CTL_USAGE, "expected mt and naf as texts, force and new as booleans");
 		return;
 	}
 	if (naf_text != NULL) {
 		if (naf_id_parse(span_str(naf_text), &naf) != RC_OK) {
-			ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "naf: expected FQDN/0100000002");
+			ctl_fail(c, q, REASON_CTL_USAGE, "naf: expected FQDN/0100000002");
 			return;
 		}
 		w.naf = &naf;
@@ -176,7 +176,7 @@ op_key_forget(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	good = flag(body, "all", &all) && text(body, "mt", &name) && text(body, "btid", &w.btid) && text(body, "naf_id", &w.naf_id) &&
 	    text(body, "device_id", &w.device_id) && text(body, "mt_id", &w.mt_id);
 	if (!good || all == (name != NULL || w.btid != NULL || w.naf_id != NULL || w.device_id != NULL || w.mt_id != NULL)) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "expected all, or one or more of mt, btid, naf_id, device_id, mt_id");
+		ctl_fail(c, q, REASON_CTL_USAGE, "expected all, or one or more of mt, btid, naf_id, device_id, mt_id");
 		return;
 	}
 	if (name != NULL && extdev_find_mt(e, name) == NULL) {
@@ -274,7 +274,7 @@ op_wait_key(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	const char *name;
 
 	if (!text(body, "mt", &name) || (t != NULL && !json_is_number(t)) || s < 0 || s > WAIT_MAX_S) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "expected mt as a text, timeout_s from 0 to %d", WAIT_MAX_S);
+		ctl_fail(c, q, REASON_CTL_USAGE, "expected mt as a text, timeout_s from 0 to %d", WAIT_MAX_S);
 		return;
 	}
 	if (name != NULL && extdev_find_mt(e, name) == NULL) {

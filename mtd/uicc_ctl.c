@@ -50,7 +50,7 @@ mt_uicc_on_insert(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	enum rc rc;
 
 	if (image == NULL || image[0] != '/') {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "expected image: an absolute path");
+		ctl_fail(c, q, REASON_CTL_USAGE, "expected image: an absolute path");
 		return;
 	}
 	if ((i = malloc(sizeof *i)) == NULL) {

@@ -57,7 +57,7 @@ op_audit(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	json_t *list;
 
 	if (n < 1 || n > AUDIT_MAX) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "limit: expected 1 to %d", AUDIT_MAX);
+		ctl_fail(c, q, REASON_CTL_USAGE, "limit: expected 1 to %d", AUDIT_MAX);
 		return;
 	}
 	list = json_array();
@@ -91,11 +91,11 @@ order(struct nafkc *k, struct ctl *c, struct rpc_req *q, json_t *body, enum nafk
 	enum rc rc;
 
 	if (text == NULL || device_id_parse(span_str(text), &id) != RC_OK) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "device_id: expected 1 to %d of A-Z a-z 0-9 : . _ - @ +", DEVICE_ID_MAX);
+		ctl_fail(c, q, REASON_CTL_USAGE, "device_id: expected 1 to %d of A-Z a-z 0-9 : . _ - @ +", DEVICE_ID_MAX);
 		return;
 	}
 	if (!take_lifetime(body, &lifetime_max_s)) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "lifetime_max: expected a duration such as 6h, or \"\" for none");
+		ctl_fail(c, q, REASON_CTL_USAGE, "lifetime_max: expected a duration such as 6h, or \"\" for none");
 		return;
 	}
 	rc = nafkc_order_device(k, what, &id, lifetime_max_s, &d);
@@ -176,7 +176,7 @@ op_wait_peer(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	struct nafkc_waiter *w;
 
 	if (s < 0 || s > WAIT_MAX_S || (peer != NULL && strlen(peer) > FQDN_MAX)) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "expected timeout_s 0 to %d, and an identity of at most %d octets", WAIT_MAX_S, FQDN_MAX);
+		ctl_fail(c, q, REASON_CTL_USAGE, "expected timeout_s 0 to %d, and an identity of at most %d octets", WAIT_MAX_S, FQDN_MAX);
 		return;
 	}
 	if (nafkc_zn_peer_up(k->zn, peer)) {

@@ -140,7 +140,7 @@ START_TEST(S2_subscriber_add_list_delete)
 	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "bootstraps")), 0);
 	ck_assert_int_eq(phone_ask(&f, &p, &e), 403);
 	ck_assert_int_eq(ask("subscriber-delete", "{\"impi\":\"" IMPI "\"}"), REASON_SUBSCRIBER_UNKNOWN);
-	ck_assert_int_eq(ask("subscriber-delete", "{}"), REASON_LOCAL_BAD_MESSAGE);
+	ck_assert_int_eq(ask("subscriber-delete", "{}"), REASON_CTL_USAGE);
 	/* and it may come again */
 	ck_assert_int_eq(ask("subscriber-add", "{\"subscriber\":" SUBSCRIBER "}"), REASON_NONE);
 	phone_close(&p);
@@ -260,7 +260,7 @@ START_TEST(naf_add_list_delete)
 	free(text);
 	ck_assert_int_eq(ask("naf-delete", "{\"fqdn\":\"a.example.org\"}"), REASON_NONE);
 	ck_assert_int_eq(ask("naf-delete", "{\"fqdn\":\"a.example.org\"}"), REASON_NAF_UNKNOWN);
-	ck_assert_int_eq(ask("naf-delete", "{}"), REASON_LOCAL_BAD_MESSAGE);
+	ck_assert_int_eq(ask("naf-delete", "{}"), REASON_CTL_USAGE);
 	ck_assert_int_eq(ask("naf-list", "{}"), REASON_NONE);
 	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "nafs")), 1);
 }
@@ -321,7 +321,7 @@ START_TEST(wait_peer_times_out)
 	settle();
 	ck_assert_int_eq(got.n, 1);
 	ck_assert_int_eq(got.why, REASON_LOCAL_TIMEOUT);
-	ck_assert_int_eq(ask("wait-peer", "{\"timeout_s\":-1}"), REASON_LOCAL_BAD_MESSAGE);
+	ck_assert_int_eq(ask("wait-peer", "{\"timeout_s\":-1}"), REASON_CTL_USAGE);
 }
 END_TEST
 

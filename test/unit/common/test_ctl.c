@@ -330,8 +330,8 @@ START_TEST(log_level)
 	ck_assert_str_eq(text("level"), "error");
 	ok("log-level", json_pack("{s:s}", "level", "debug"));
 	ck_assert_int_eq(log_get_level(), LOG_LEVEL_DEBUG);
-	refused("log-level", json_pack("{s:s}", "level", "loud"), REASON_LOCAL_BAD_MESSAGE);
-	refused("log-level", json_pack("{s:i}", "level", 3), REASON_LOCAL_BAD_MESSAGE);
+	refused("log-level", json_pack("{s:s}", "level", "loud"), REASON_CTL_USAGE);
+	refused("log-level", json_pack("{s:i}", "level", 3), REASON_CTL_USAGE);
 	ck_assert_int_eq(log_get_level(), LOG_LEVEL_DEBUG);
 	log_set_level(LOG_LEVEL_ERROR);
 }
@@ -378,8 +378,8 @@ START_TEST(trace_pages_and_filters)
 	ck_assert_uint_eq(events(), 10);
 	ok("trace", json_pack("{s:s}", "run", "r3"));
 	ck_assert_uint_eq(events(), 0);
-	refused("trace", json_pack("{s:i}", "since", -1), REASON_LOCAL_BAD_MESSAGE);
-	refused("trace", json_pack("{s:s}", "since", "x"), REASON_LOCAL_BAD_MESSAGE);
+	refused("trace", json_pack("{s:i}", "since", -1), REASON_CTL_USAGE);
+	refused("trace", json_pack("{s:s}", "since", "x"), REASON_CTL_USAGE);
 }
 END_TEST
 
@@ -405,7 +405,7 @@ START_TEST(trace_follow_waits)
 	ck_assert_int_eq(answers, 3);		/* none, and it may ask again */
 	ck_assert_uint_eq(events(), 0);
 	ck_assert_int_eq(last(), 5);
-	refused("trace-follow", json_pack("{s:s}", "since", "x"), REASON_LOCAL_BAD_MESSAGE);
+	refused("trace-follow", json_pack("{s:s}", "since", "x"), REASON_CTL_USAGE);
 }
 END_TEST
 
@@ -486,9 +486,9 @@ START_TEST(bad_advance)
 	json_t *o = json_object();
 
 	json_object_set_new(o, "seconds", json_loads(bad_seconds[_i], JSON_DECODE_ANY, NULL));
-	refused("clock-advance", o, REASON_LOCAL_BAD_MESSAGE);
-	refused("clock-advance", NULL, REASON_LOCAL_BAD_MESSAGE);
-	refused("clock-step", json_pack("{s:s}", "seconds", "x"), REASON_LOCAL_BAD_MESSAGE);
+	refused("clock-advance", o, REASON_CTL_USAGE);
+	refused("clock-advance", NULL, REASON_CTL_USAGE);
+	refused("clock-step", json_pack("{s:s}", "seconds", "x"), REASON_CTL_USAGE);
 }
 END_TEST
 

@@ -148,7 +148,7 @@ static const char *const bad[] = {
 
 START_TEST(establish_bad_message)
 {
-	ck_assert_int_eq(ask("establish", bad[_i]), REASON_LOCAL_BAD_MESSAGE);
+	ck_assert_int_eq(ask("establish", bad[_i]), REASON_CTL_USAGE);
 	rig_got_nothing();
 }
 END_TEST
@@ -208,11 +208,11 @@ END_TEST
 START_TEST(key_forget)
 {
 	rig_scenario1(&d, B1, 7);
-	ck_assert_int_eq(ask("key-forget", "{}"), REASON_LOCAL_BAD_MESSAGE);
-	ck_assert_int_eq(ask("key-forget", "{\"all\":false}"), REASON_LOCAL_BAD_MESSAGE);
-	ck_assert_int_eq(ask("key-forget", "{\"all\":true,\"btid\":\"" B1 "\"}"), REASON_LOCAL_BAD_MESSAGE);
-	ck_assert_int_eq(ask("key-forget", "{\"all\":\"yes\"}"), REASON_LOCAL_BAD_MESSAGE);
-	ck_assert_int_eq(ask("key-forget", "{\"btid\":7}"), REASON_LOCAL_BAD_MESSAGE);
+	ck_assert_int_eq(ask("key-forget", "{}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("key-forget", "{\"all\":false}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("key-forget", "{\"all\":true,\"btid\":\"" B1 "\"}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("key-forget", "{\"all\":\"yes\"}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("key-forget", "{\"btid\":7}"), REASON_CTL_USAGE);
 	ck_assert_int_eq(ask("key-forget", "{\"btid\":\"" B2 "\"}"), REASON_LOCAL_UNKNOWN_KEY);
 	ck_assert_int_eq(ask("key-forget", "{\"mt\":\"tablet\"}"), REASON_LOCAL_UNKNOWN_KEY);
 	ck_assert_int_eq(ask("key-forget", "{\"mt\":\"fridge\"}"), REASON_EXT_MT_UNKNOWN);
@@ -273,9 +273,9 @@ START_TEST(wait_key)
 	rig_advance(1);
 	ck_assert_int_eq(got.why, REASON_LOCAL_TIMEOUT);
 	ck_assert_int_eq(ask("wait-key", "{\"mt\":\"fridge\"}"), REASON_EXT_MT_UNKNOWN);
-	ck_assert_int_eq(ask("wait-key", "{\"timeout_s\":-1}"), REASON_LOCAL_BAD_MESSAGE);
-	ck_assert_int_eq(ask("wait-key", "{\"timeout_s\":\"soon\"}"), REASON_LOCAL_BAD_MESSAGE);
-	ck_assert_int_eq(ask("wait-key", "{\"mt\":7}"), REASON_LOCAL_BAD_MESSAGE);
+	ck_assert_int_eq(ask("wait-key", "{\"timeout_s\":-1}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("wait-key", "{\"timeout_s\":\"soon\"}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("wait-key", "{\"mt\":7}"), REASON_CTL_USAGE);
 }
 END_TEST
 

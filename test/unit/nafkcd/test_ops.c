@@ -259,16 +259,16 @@ static const struct {
 	const char *op, *body;
 	enum reason why;
 } bad[] = {
-	{ "device-allow", "{}", REASON_LOCAL_BAD_MESSAGE },
-	{ "device-allow", "{\"device_id\":7}", REASON_LOCAL_BAD_MESSAGE },
-	{ "device-allow", "{\"device_id\":\"has blank\"}", REASON_LOCAL_BAD_MESSAGE },
-	{ "device-allow", "{\"device_id\":\"d\",\"lifetime_max\":\"soon\"}", REASON_LOCAL_BAD_MESSAGE },
-	{ "device-allow", "{\"device_id\":\"d\",\"lifetime_max\":60}", REASON_LOCAL_BAD_MESSAGE },
-	{ "device-block", "{}", REASON_LOCAL_BAD_MESSAGE },
+	{ "device-allow", "{}", REASON_CTL_USAGE },
+	{ "device-allow", "{\"device_id\":7}", REASON_CTL_USAGE },
+	{ "device-allow", "{\"device_id\":\"has blank\"}", REASON_CTL_USAGE },
+	{ "device-allow", "{\"device_id\":\"d\",\"lifetime_max\":\"soon\"}", REASON_CTL_USAGE },
+	{ "device-allow", "{\"device_id\":\"d\",\"lifetime_max\":60}", REASON_CTL_USAGE },
+	{ "device-block", "{}", REASON_CTL_USAGE },
 	{ "device-rebind", "{\"device_id\":\"nobody\"}", REASON_UA_DEVICE_UNKNOWN },
-	{ "audit", "{\"limit\":0}", REASON_LOCAL_BAD_MESSAGE },
-	{ "audit", "{\"limit\":\"x\"}", REASON_LOCAL_BAD_MESSAGE },
-	{ "wait-peer", "{\"timeout_s\":-1}", REASON_LOCAL_BAD_MESSAGE },
+	{ "audit", "{\"limit\":0}", REASON_CTL_USAGE },
+	{ "audit", "{\"limit\":\"x\"}", REASON_CTL_USAGE },
+	{ "wait-peer", "{\"timeout_s\":-1}", REASON_CTL_USAGE },
 };
 
 START_TEST(bad_operations_are_refused)
