@@ -182,7 +182,7 @@ START_TEST(n3_a_block_empties_the_memory_of_ks_naf)
 	nafkc_status(w.k, o);
 	ck_assert_int_eq(json_integer_value(json_object_get(o, "ks_cached")), 0);
 	json_decref(o);
-	ask(&w, &s, form(BTID, "d2", NULL), key_a);
+	ask(&w, &s, form(BTID, "d2", NULL), key_b);	/* another's: the blocked one's key binds no new Device_ID */
 	ck_assert_int_eq(s.status, 200);
 	ck_assert_uint_eq(w.bsf[0].birs, 2);
 	finish();
