@@ -1,6 +1,7 @@
 /* auc: vectors and sequence numbers. */
 #include "bsfd/auc.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,7 @@ bsf_auc_expect(struct bsf_auc *a, const struct impi *impi, const uint8_t rand[st
 	*xres = res;
 	res = NULL;
 out:
+	OPENSSL_cleanse(ak, sizeof ak);
 	secret_free(k);
 	secret_free(opc);
 	secret_free(res);
