@@ -40,7 +40,7 @@ reader_free(void *r)
 	reader.freed++;
 }
 
-static const struct mt_uicc_reader ops = { reader_transmit, reader_exclusive, reader_free };
+static const struct mt_uicc_reader ops = { .transmit = reader_transmit, .exclusive = reader_exclusive, .free = reader_free, .kind = "test" };
 
 /* A user and what it heard, one letter each: b begun, a answer, e ended. */
 struct user {
