@@ -6,16 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <unistd.h>
 
 #include "common/conf_int.h"
 
 /* libconfuse's error callback has no argument of ours; its lexer is one per process anyway. */
 static _Thread_local struct conf *reading;
 
+/* One line: FILE:LINE: KEY: text. line 0 and key NULL are left out. */
 static void PRINTF_LIKE(4, 0)
-vcomplain(struct conf *c, int line, const char *key, const char *fmt, va_list ap)
+vsay(struct conf *c, int line, const char *key, const char *fmt, va_list ap)
 {
-	c->complaints++;
 	fprintf(c->err, "%s:", c->name);
 	if (line > 0)
 		fprintf(c->err, "%d:", line);
@@ -24,7 +25,23 @@ vcomplain(struct conf *c, int line, const char *key, const char *fmt, va_list ap
 	fputc('\n', c->err);
 }
 
-/* One line: FILE:LINE: KEY: text. line 0 and key NULL are left out. */
+static void PRINTF_LIKE(4, 0)
+vcomplain(struct conf *c, int line, const char *key, const char *fmt, va_list ap)
+{
+	c->complaints++;
+	vsay(c, line, key, fmt, ap);
+}
+
+static void PRINTF_LIKE(4, 5)
+say_at(struct conf *c, int line, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(c, line, key, fmt, ap);
+	va_end(ap);
+}
+
 static void PRINTF_LIKE(4, 5)
 complain_at(struct conf *c, int line, const char *key, const char *fmt, ...)
 {
@@ -64,6 +81,23 @@ conf_complain(struct conf *c, cfg_t *s, const char *key, const char *fmt, ...)
 	va_start(ap, fmt);
 	vcomplain(c, line, key, fmt, ap);
 	va_end(ap);
+}
+
+void
+conf_check_only(struct conf *c)
+{
+	c->checking = true;
+}
+
+bool
+conf_unchecked(struct conf *c, cfg_t *s, const char *key, const char *name)
+{
+	bool given = strncmp(name, "credential:", 11) == 0 || (strncmp(name, "/run/credentials/", 17) == 0 && access(name, F_OK) != 0);
+
+	if (!c->checking || !given || getenv("CREDENTIALS_DIRECTORY") != NULL)
+		return false;
+	say_at(c, line_of(c, s, key), key, "%s: not checked: systemd gives it to the unit alone", name);
+	return true;
 }
 
 static void PRINTF_LIKE(2, 0)

@@ -40,6 +40,13 @@ enum rc conf_parse(const char *name, struct span text, cfg_opt_t *opts, FILE *er
 void conf_free(struct conf *c);
 /* RC_SYNTAX when anything was complained about since it was loaded. */
 enum rc conf_done(const struct conf *c) MUST_USE;
+/*
+ * -n: what systemd gives to the unit alone ("credential:NAME", /run/credentials/UNIT/NAME) and is not here is said to be unchecked
+ * and is no mistake.
+ */
+void conf_check_only(struct conf *c);
+/* Is it such a file, and was that said? */
+bool conf_unchecked(struct conf *c, cfg_t *s, const char *key, const char *name);
 /* A daemon's own complaint about a key (NULL: about the section). s as below. */
 void conf_complain(struct conf *c, cfg_t *s, const char *key, const char *fmt, ...) PRINTF_LIKE(4, 5);
 

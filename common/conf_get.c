@@ -119,6 +119,8 @@ conf_text_at(struct conf *c, cfg_t *s, const char *key, size_t i, enum conf_kind
 			complain_value(c, s, key, text, conf_expected(kind));
 		return "";
 	}
+	if ((kind == CONF_FILE || kind == CONF_PRIVATE_FILE) && conf_unchecked(c, s, key, text))
+		return text;
 	if (kind == CONF_FILE && access(text, R_OK) != 0) {
 		conf_complain(c, s, key, "%s: %s; expected %s", text, strerror(errno), conf_expected(kind));
 		return "";

@@ -11,6 +11,7 @@ struct conf {
 	cfg_t *top;
 	struct conf_scan scan;
 	unsigned complaints;
+	bool checking;		/* -n: conf_check_only() */
 };
 
 /* The last key of that name in s (NULL = top) as it stands in the file; NULL = it does not. */

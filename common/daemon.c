@@ -45,6 +45,8 @@ load(const struct run *r, struct loaded *out)
 		l.values = NULL;	/* nothing was read into it */
 		goto out;
 	}
+	if (r->args.check_only)
+		conf_check_only(l.file);
 	daemon_conf_read(l.file, &l.common);
 	h->read_conf(l.file, l.values);
 	if ((rc = conf_done(l.file)) != RC_OK)

@@ -121,6 +121,8 @@ daemon_key_read(struct conf *c, const struct daemon_conf *dc, struct secret **ou
 {
 	char why[512], path[512];
 
+	if (conf_unchecked(c, NULL, "store_key", dc->store_key))
+		return RC_OK;
 	if (keyfile_read(dc->store_key, out, why, sizeof why) != RC_OK) {
 		conf_complain(c, NULL, "store_key", "%s", why);
 		return RC_SYNTAX;

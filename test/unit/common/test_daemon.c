@@ -421,6 +421,25 @@ START_TEST(check_only_opens_nothing)
 }
 END_TEST
 
+START_TEST(check_outside_the_unit_leaves_its_credentials_out)
+{
+	const char *check[] = { "testd", "-n", "-c", conf_path, NULL }, *start[] = { "testd", "-c", conf_path, NULL };
+	char text[1024];
+
+	ck_assert_ptr_null(getenv("CREDENTIALS_DIRECTORY"));
+	snprintf(text, sizeof text, "store = \"%s/state/db\"\nstore_key = \"credential:store_key\"\ncontrol = \"unix:%s/ctl\"\n", tmpdir, tmpdir);
+	tmpdir_write("conf", text, strlen(text), 0644);
+	ck_assert_int_eq(run(check), 0);
+	ck_assert_ptr_nonnull(strstr(err, ":2: store_key: credential:store_key: not checked"));
+	ck_assert_int_eq(run(start), 1);
+	ck_assert_ptr_nonnull(strstr(err, "systemd gave no credentials"));
+	ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", tmpdir, 1), 0);
+	ck_assert_int_eq(run(check), 1);
+	ck_assert_ptr_nonnull(strstr(err, "store_key: No such file"));
+	ck_assert_int_eq(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+END_TEST
+
 START_TEST(key_beside_the_store_is_said_loudly)
 {
 	static const char key[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
@@ -801,6 +820,7 @@ main(void)
 	tcase_add_test(c, all_mistakes_at_once);
 	tcase_add_test(c, store_key_is_named_and_not_shown);
 	tcase_add_test(c, check_only_opens_nothing);
+	tcase_add_test(c, check_outside_the_unit_leaves_its_credentials_out);
 	tcase_add_test(c, key_beside_the_store_is_said_loudly);
 	tcase_add_test(c, start_that_fails_ends_with_3);
 	tcase_add_test(c, ready_line_and_good_end);
