@@ -121,7 +121,9 @@ install: all
 	$(INSTALL) -m 755 scripts/lab $(DESTDIR)$(BINDIR)/kslocal-lab
 	for f in $(ROOMS); do $(INSTALL) -m 644 conf/$$f.conf $(DESTDIR)$(SYSCONFDIR)/$$f.conf.sample || exit 1; done
 	$(INSTALL) -m 644 conf/card.conf.sample $(DESTDIR)$(SYSCONFDIR)/card.conf.sample
-	for f in $(MANPAGES); do $(INSTALL) -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.} || exit 1; done
+	for f in $(MANPAGES); do \
+		sed 's|/usr/local/etc/kslocal|$(SYSCONFDIR)|' $$f >$(B)/$${f##*/} && \
+		$(INSTALL) -m 644 $(B)/$${f##*/} $(DESTDIR)$(MANDIR)/man$${f##*.} || exit 1; done
 	for u in $(notdir $(UNITS)); do \
 		sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' conf/systemd/$$u >$(B)/$$u && \
 		$(INSTALL) -m 644 $(B)/$$u $(DESTDIR)$(UNITDIR) || exit 1; done

@@ -18,6 +18,7 @@ setup_file() {
 	[ -f "$DEST/etc/kslocal/card.conf.sample" ]
 	[ -f "$DEST/usr/share/man/man1/ksctl.1" ]
 	[ -f "$DEST/usr/share/man/man1/kslocal-lab.1" ]
+	! grep -rn /usr/local/etc "$DEST/usr/share/man"
 	[ "$(ls "$DEST/usr/lib/systemd/system" | sort | tr '\n' ' ')" = "bsfd.service extdevd@.service mtd@.service nafkcd.service " ]
 	[ "$(ls "$DEST" | tr '\n' ' ')" = "etc usr " ]
 	not grep -rn '@[A-Z]*@' "$DEST/usr/lib/systemd/system"
