@@ -99,7 +99,7 @@ event(FILE *out, const json_t *e, bool colour)
 		fputs(colour ? "]\033[m" : "]", out);
 	}
 	if (text(e, "kcv")[0] != '\0') {
-		fputs(strcmp(text(e, "daemon"), "bsfd") == 0 ? "  Ks_(ext)_NAF " : "  Ks_local_MT ", out);
+		fputs(strcmp(text(e, "daemon"), "bsfd") == 0 ? "  Ks_(ext)_NAF " : "  key ", out);
 		ksctl_put_text(out, text(e, "kcv"));
 	}
 	if (json_is_integer(dur))
