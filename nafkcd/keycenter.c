@@ -115,8 +115,8 @@ may_have(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 	if (!s->device.bound) {
 		if (nafkc_store_count_devices(k->s.store, a->spki, &held, &blocked) != RC_OK)
 			return REASON_INTERNAL;
-		/* who is blocked does not come back under a name that nobody has seen */
-		if (!s->known && blocked > 0)
+		/* who is blocked does not come back under a name that nobody has seen, nor under one that was listed for another */
+		if (blocked > 0)
 			return REASON_UA_BLOCKED;
 		if (held >= (int64_t)k->conf.device_ids_max)
 			return REASON_UA_DEVICE_IDS;

@@ -253,6 +253,28 @@ START_TEST(n1_a_blocked_device_does_not_come_back_under_a_new_device_id)
 }
 END_TEST
 
+/* Nor under one that was listed for another device and has not been seen yet. */
+START_TEST(n1_a_blocked_device_takes_no_listed_device_id)
+{
+	struct nafkc_device d = { .state = NAFKC_DEVICE_ALLOWED };
+	unsigned before;
+
+	world_new(&w, NULL);
+	w.conf.devices = NAFKC_LISTED;
+	world_start(&w);
+	set_device(NAFKC_DEVICE_BLOCKED, key_a);
+	ck_ok(device_id_parse(span_str("listed"), &d.id));
+	ck_ok(nafkc_store_put_device(w.store, &d));
+	before = w.bsf[0].birs;
+	ask(&w, &s, form(BTID, "listed", NULL), key_a);
+	said_refused(&s, 403, "refused");
+	ck_assert_uint_eq(w.bsf[0].birs, before);
+	ask(&w, &s, form(BTID, "listed", NULL), key_b);
+	ck_assert_int_eq(s.status, 200);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(n1_who_is_refused_between_bir_and_bia_gets_no_key)
 {
 
@@ -575,6 +597,7 @@ main(void)
 	tcase_add_test(t, requests_for_one_btid_at_once_share_one_bir);
 	tcase_add_loop_test(t, n1_a_refused_device_causes_no_zn_message, 0, REFUSALS);
 	tcase_add_loop_test(t, n1_a_blocked_device_does_not_come_back_under_a_new_device_id, 0, 2);
+	tcase_add_test(t, n1_a_blocked_device_takes_no_listed_device_id);
 	tcase_add_test(t, n1_who_is_refused_between_bir_and_bia_gets_no_key);
 	tcase_add_loop_test(t, n2_a_second_public_key_gets_nothing_in_each_mode, 0, 3);
 	tcase_add_test(t, n2_of_two_public_keys_that_race_one_gets_the_device_id);
