@@ -58,7 +58,8 @@ $(B)/bin/$(1): $(B)/$(1)/main.o $(B)/lib/$(1).a $(B)/lib/common.a
 	$(CC) $(LDFLAGS) $(VARIANT) -o $$@ $$^ $(LIBS)
 endef
 $(foreach d,$(ROOMS),$(eval $(call daemon,$(d))))
-$(B)/bin/ksctl: $(B)/ctl/main.o $(B)/lib/ctl.a $(B)/lib/common.a
+# with the software card, for 'card serve'
+$(B)/bin/ksctl: $(B)/ctl/main.o $(B)/lib/ctl.a $(B)/lib/mtd.a $(B)/lib/common.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ $(LIBS)
 

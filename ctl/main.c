@@ -9,6 +9,7 @@
 
 #include "common/daemon.h"
 #include "common/log.h"
+#include "ctl/card_serve.h"
 #include "ctl/ksctl.h"
 #include "ctl/ladder.h"
 
@@ -301,6 +302,8 @@ main(int argc, char **argv)
 	int code = KSCTL_USAGE;
 
 	log_open("ksctl", LOG_LEVEL_ERROR);	/* what the libraries below say is the answer's business */
+	if (ksctl_card_serve_is(argc, argv))
+		return (int)ksctl_card_serve(argc, argv);
 	if (ksctl_args_parse(argc, argv, &r.args, why, sizeof why) != RC_OK) {
 		for (int i = 1; i < argc; i++)	/* it may stand behind what was not understood */
 			r.args.json = r.args.json || strcmp(argv[i], "--json") == 0;

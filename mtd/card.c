@@ -64,6 +64,27 @@ mt_card_reset(struct mt_card *c)
 	explicit_bzero(&c->waiting, sizeof c->waiting);
 }
 
+/* ISO 7816-3 8.2: TS, T0, with T=1 a TD1 that says so; historical bytes; with T=1 a check octet. */
+size_t
+mt_card_atr(const struct mt_card *c, uint8_t out[static MT_CARD_ATR_MAX])
+{
+	static const uint8_t name[] = { 'k', 's', 'l', 'o', 'c', 'a', 'l' };
+	size_t n = 0;
+
+	out[n++] = 0x3b;
+	out[n++] = (uint8_t)((c->image.t0 ? 0x00 : 0x80) | sizeof name);
+	if (!c->image.t0)
+		out[n++] = 0x01;
+	memcpy(out + n, name, sizeof name);
+	n += sizeof name;
+	if (c->image.t0)
+		return n;
+	out[n] = 0;
+	for (size_t i = 1; i < n; i++)
+		out[n] ^= out[i];
+	return n + 1;
+}
+
 static uint16_t
 class_ok(uint8_t cla)
 {

@@ -23,6 +23,9 @@ enum rc mt_card_new(const struct mt_card_image *image, const char *state_path, c
 void mt_card_free(struct mt_card *c);
 /* Power on again: nothing selected, no PIN verified; counters stay. */
 void mt_card_reset(struct mt_card *c);
+/* What it says when it is powered: T=0 or T=1, as its image has it. The number of octets. */
+#define MT_CARD_ATR_MAX 16
+size_t mt_card_atr(const struct mt_card *c, uint8_t out[static MT_CARD_ATR_MAX]);
 /* One command, answered whatever it is. What it changed is durable. The number of octets, 2 or more. */
 size_t mt_card_apdu(struct mt_card *c, struct span apdu, uint8_t out[static MT_CARD_ANSWER_MAX]);
 
