@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "common/daemon.h"
+#include "mtd/pcsc_watch.h"
 #include "mtd/ub_msg.h"
 
 #define COUNT_MAX 1000000
 
 static cfg_opt_t uicc_options[] = {
-	CFG_STR("image", NULL, CFGF_NONE), CFG_STR("pin", NULL, CFGF_NONE), CFG_INT("mnc_len", 0, CFGF_NONE), CFG_END()
+	CFG_STR("image", NULL, CFGF_NONE), CFG_STR("reader", NULL, CFGF_NONE), CFG_STR("pin", NULL, CFGF_NONE),
+	CFG_STR("pin_file", NULL, CFGF_NONE), CFG_INT("mnc_len", 0, CFGF_NONE), CFG_END()
 };
 static cfg_opt_t bsf_options[] = {
 	CFG_STR("fqdn", NULL, CFGF_NONE), CFG_STR("url", NULL, CFGF_NONE), CFG_STR("dial", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE),
@@ -47,14 +49,43 @@ copy(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind, char *out, 
 		conf_complain(c, s, key, "is too long; expected at most %zu characters", cap - 1);
 }
 
+/* A PIN alone in a file, such as a credential of systemd: kept out of what a configuration is shown to. */
+static void
+read_pin_file(struct conf *c, cfg_t *s, char *pin, size_t cap)
+{
+	const char *path = optional(c, s, "pin_file", CONF_PRIVATE_FILE);
+	char line[16] = "";
+	FILE *f;
+
+	if (path == NULL)
+		return;
+	if (pin[0] != '\0')
+		conf_complain(c, s, "pin_file", "both pin and pin_file are there; expected one of them");
+	if ((f = fopen(path, "re")) != NULL) {
+		setvbuf(f, NULL, _IONBF, 0);
+		(void)!fgets(line, sizeof line, f);
+		fclose(f);
+	}
+	line[strcspn(line, "\n")] = '\0';
+	if (strlen(line) < 4 || !span_to_str(span_str(line), pin, cap))
+		conf_complain(c, s, "pin_file", "holds no PIN; expected 4 to 8 digits and a newline");	/* never shown */
+	explicit_bzero(line, sizeof line);
+}
+
 static void
 read_uicc(struct conf *c, cfg_t *s, struct mt_file_conf *out)
 {
 	struct mt_usim_conf *u = &out->mt.usim;
 
 	out->image = optional(c, s, "image", CONF_PRIVATE_FILE);
+	out->reader = optional(c, s, "reader", CONF_ANY);
+	if (out->reader != NULL && strlen(out->reader) >= MT_PCSC_NAME_MAX)
+		conf_complain(c, s, "reader", "expected at most %d characters", MT_PCSC_NAME_MAX - 1);
+	if (out->image != NULL && out->reader != NULL)
+		conf_complain(c, s, "reader", "both image and reader are there; expected one of them");
 	out->user = optional(c, NULL, "user", CONF_ANY);
 	copy(c, s, "pin", CONF_ANY, u->pin, sizeof u->pin);
+	read_pin_file(c, s, u->pin, sizeof u->pin);
 	if (u->pin[0] != '\0' && (strlen(u->pin) < 4 || strspn(u->pin, "0123456789") != strlen(u->pin)))
 		conf_complain(c, s, "pin", "is no PIN; expected 4 to 8 digits");	/* never shown */
 	u->mnc_len = (unsigned)conf_int(c, s, "mnc_len", 0, 3);

@@ -1,4 +1,6 @@
 /* main: mtd's wiring: card reader, HTTP client, TLS of the links, core. */
+#include <string.h>
+
 #include "common/daemon.h"
 #include "common/http_client.h"
 #include "common/link.h"
@@ -8,6 +10,7 @@
 #include "mtd/mt.h"
 #include "mtd/uicc.h"
 #include "mtd/uicc_child.h"
+#include "mtd/uicc_pcsc.h"
 
 /* The one process's: what the core borrows beside the daemon's own. */
 static struct {
@@ -36,11 +39,13 @@ open_parts(const struct daemon *d, const struct mt_file_conf *f)
 			return rc;
 		parts.conf.locals[i].tls = parts.local_tls[i];
 	}
+	if (f->reader != NULL)
+		return mt_uicc_pcsc_new(d->loop, d->clock, strcmp(f->reader, "any") == 0 ? NULL : f->reader, &parts.uicc);
 	if ((rc = mt_uicc_child_new(d->loop, d->clock, f->user, &parts.uicc)) != RC_OK)
 		return rc;
 	if (f->image != NULL)
 		return (rc = mt_uicc_insert(parts.uicc, f->image, NULL, NULL)) == RC_OK ? mt_uicc_child_settle(parts.uicc) : rc;
-	log_warn("no uicc { image }: the card reader is empty");
+	log_warn("neither image nor reader in uicc { }: the card reader is empty");
 	return RC_OK;
 }
 
