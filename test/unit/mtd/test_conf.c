@@ -151,6 +151,9 @@ static const struct {
 	{ LOCAL "uicc {\n pin = \"12345678901\"\n}\n", "pin" },
 	{ LOCAL "uicc {\n pin = \"abcd\"\n}\n", "pin" },
 	{ LOCAL "uicc {\n mnc_len = 1\n}\n", "mnc_len" },
+	{ LOCAL "uicc {\n pin_file = \"/nonexistent/pin\"\n}\n", "pin_file" },
+	{ LOCAL "uicc {\n reader = \"0123456789012345678901234567890123456789012345678901234567890123456789"
+	    "012345678901234567890123456789012345678901234567890123456789\"\n}\n", "reader" },
 	{ LOCAL "uicc {\n mnc_len = 4\n}\n", "mnc_len" },
 	{ LOCAL "uicc {\n image = \"/nonexistent/card\"\n}\n", "image" },
 	{ LOCAL "bsf {\n fqdn = \"BSF.example.org\"\n}\n", "fqdn" },
