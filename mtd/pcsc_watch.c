@@ -1,9 +1,10 @@
 #include "mtd/pcsc_watch.h"
 
-#include <pthread.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 #include <winscard.h>
 
 #include "common/log.h"
@@ -14,7 +15,7 @@
 #define NAMES_MAX (READERS_MAX * MT_PCSC_NAME_MAX)
 #define LOOK_MS 500		/* how long one wait for news lasts: so soon it sees that it shall end */
 #define AGAIN_MS 1000		/* pcscd is not there: next look */
-#define END_S 3
+#define JOIN_MS 3000		/* a thread that a card holds longer is left behind */
 
 /* A card's stay: the reader's name and pcscd's count of its events. */
 struct stay {
@@ -27,10 +28,9 @@ struct mt_pcsc_watch {
 	char wanted[MT_PCSC_NAME_MAX];	/* "" = any */
 	void (*fn)(void *arg, const char *reader, uint64_t serial);
 	void *arg;
-	pthread_t thread;
-	bool runs;
+	struct mt_pcsc_thread thread;
 	pthread_mutex_t lock;
-	pthread_cond_t woken;
+	int bell[2];			/* closed at its writing end: quit */
 	/* Both threads'. */
 	bool quit;
 	bool posted;			/* tell() is on its way to the loop */
@@ -56,6 +56,42 @@ mt_pcsc_choose(const struct mt_pcsc_seen *r, size_t n, const char *wanted, const
 		first = i;
 	}
 	return first;
+}
+
+/* --- a thread */
+
+enum rc
+mt_pcsc_thread_start(struct mt_pcsc_thread *t, void *(*fn)(void *arg), void *arg)
+{
+	if (pipe2(t->gone, O_CLOEXEC) != 0)
+		return RC_IO;
+	t->runs = pthread_create(&t->id, NULL, fn, arg) == 0;
+	if (t->runs)
+		return RC_OK;
+	close(t->gone[0]);
+	close(t->gone[1]);
+	return RC_IO;
+}
+
+void
+mt_pcsc_thread_over(struct mt_pcsc_thread *t)
+{
+	close(t->gone[1]);
+}
+
+bool
+mt_pcsc_thread_join(struct mt_pcsc_thread *t)
+{
+	struct pollfd p = { .fd = t->gone[0], .events = POLLIN };
+
+	if (!t->runs)
+		return true;
+	if (poll(&p, 1, JOIN_MS) <= 0)
+		return false;
+	pthread_join(t->id, NULL);
+	close(t->gone[0]);
+	t->runs = false;
+	return true;
 }
 
 /* --- on the loop */
@@ -93,19 +129,11 @@ set_stay(struct mt_pcsc_watch *w, const struct stay *s)
 }
 
 static bool
-wait_or_quit(struct mt_pcsc_watch *w, int64_t ms)
+wait_or_quit(struct mt_pcsc_watch *w, int ms)
 {
-	struct timespec until;
-	bool quit;
+	struct pollfd p = { .fd = w->bell[0], .events = POLLIN };
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += ms / 1000;
-	pthread_mutex_lock(&w->lock);
-	if (!w->quit && ms > 0)
-		pthread_cond_timedwait(&w->woken, &w->lock, &until);
-	quit = w->quit;
-	pthread_mutex_unlock(&w->lock);
-	return quit;
+	return poll(&p, 1, ms) > 0;
 }
 
 /* Names are NUL-terminated, one behind the other; an empty one ends them. */
@@ -208,6 +236,7 @@ watch(void *arg)
 	}
 	if (w->has_ctx)
 		SCardReleaseContext(w->ctx);
+	mt_pcsc_thread_over(&w->thread);
 	return NULL;
 }
 
@@ -227,12 +256,12 @@ mt_pcsc_watch_new(struct post *q, const char *reader, void (*fn)(void *arg, cons
 	if (reader != NULL)
 		(void)span_to_str(span_str(reader), w->wanted, sizeof w->wanted);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->woken, NULL);
-	if (pthread_create(&w->thread, NULL, watch, w) != 0) {
+	if (pipe2(w->bell, O_CLOEXEC) != 0)
+		w->bell[0] = w->bell[1] = -1;
+	if (w->bell[0] < 0 || mt_pcsc_thread_start(&w->thread, watch, w) != RC_OK) {
 		mt_pcsc_watch_free(w);
 		return RC_IO;
 	}
-	w->runs = true;
 	*out = w;
 	return RC_OK;
 }
@@ -240,18 +269,14 @@ mt_pcsc_watch_new(struct post *q, const char *reader, void (*fn)(void *arg, cons
 bool
 mt_pcsc_watch_stop(struct mt_pcsc_watch *w)
 {
-	struct timespec until;
-
-	if (w == NULL || !w->runs)
+	if (w == NULL || !w->thread.runs)
 		return true;
 	pthread_mutex_lock(&w->lock);
 	w->quit = true;
-	pthread_cond_signal(&w->woken);
 	pthread_mutex_unlock(&w->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += END_S;
-	w->runs = pthread_timedjoin_np(w->thread, NULL, &until) != 0;
-	return !w->runs;
+	close(w->bell[1]);
+	w->bell[1] = -1;
+	return mt_pcsc_thread_join(&w->thread);
 }
 
 void
@@ -259,7 +284,10 @@ mt_pcsc_watch_free(struct mt_pcsc_watch *w)
 {
 	if (w == NULL)
 		return;
-	pthread_cond_destroy(&w->woken);
+	for (int i = 0; i < 2; i++) {
+		if (w->bell[i] >= 0)
+			close(w->bell[i]);
+	}
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }

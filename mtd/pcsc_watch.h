@@ -2,6 +2,7 @@
 #ifndef MTD_PCSC_WATCH_H
 #define MTD_PCSC_WATCH_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,17 @@ struct post;
  */
 enum rc mt_pcsc_watch_new(struct post *post, const char *reader, void (*fn)(void *arg, const char *reader, uint64_t serial), void *arg,
     struct mt_pcsc_watch **out) MUST_USE;
+/* A thread that a card may hold. All zero = none. */
+struct mt_pcsc_thread {
+	pthread_t id;
+	int gone[2];		/* a pipe, closed at its writing end when the thread ends */
+	bool runs;
+};
+/* fn's last act is mt_pcsc_thread_over(). RC_IO. */
+enum rc mt_pcsc_thread_start(struct mt_pcsc_thread *t, void *(*fn)(void *arg), void *arg) MUST_USE;
+void mt_pcsc_thread_over(struct mt_pcsc_thread *t);
+/* It was told to end: wait for that, 3 s. false: a card holds it longer. */
+bool mt_pcsc_thread_join(struct mt_pcsc_thread *t) MUST_USE;
 /* End its thread; fn will not run. false: it does not end. NULL is fine. */
 bool mt_pcsc_watch_stop(struct mt_pcsc_watch *w);
 /* Stopped, and its post freed. NULL is fine. */

@@ -1,11 +1,10 @@
 #include "mtd/uicc_pcsc.h"
 
-#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 #include <winscard.h>
 
 #include "common/log.h"
@@ -15,7 +14,6 @@
 
 #define POSTS_MAX 64
 #define ANSWER_MAX 1024
-#define END_S 3			/* a thread that a card holds longer is left behind */
 
 enum verb { CONNECT, DISCONNECT, TRANSMIT, BEGIN, END, QUIT };
 
@@ -39,10 +37,8 @@ struct pcsc {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	STAILQ_HEAD(, job) jobs;
-	bool ended;			/* the worker has */
 	/* The worker's. */
-	pthread_t worker;
-	bool works;
+	struct mt_pcsc_thread worker;
 	SCARDCONTEXT ctx;
 	SCARDHANDLE card;
 	DWORD protocol;
@@ -232,14 +228,12 @@ transmit(struct pcsc *p, const struct job *j, struct result *r)
 	}
 }
 
-/* A result that the loop has to have: it comes there as soon as there is room. */
+/* A result that the loop has to have. There is room, unless the loop has not turned for as many insertions. */
 static void
 tell(struct pcsc *p, struct result *r)
 {
-	const struct timespec pause = { 0, 10000000 };
-
 	while (post(p->post, on_result, r) != RC_OK)
-		nanosleep(&pause, NULL);
+		sched_yield();
 }
 
 static void
@@ -297,6 +291,7 @@ work(void *arg)
 	}
 	if (p->has_ctx)
 		SCardReleaseContext(p->ctx);
+	mt_pcsc_thread_over(&p->worker);
 	return NULL;
 }
 
@@ -306,15 +301,7 @@ work(void *arg)
 static bool
 end_worker(struct pcsc *p)
 {
-	struct timespec until;
-
-	if (!p->works)
-		return true;
-	if (give(p, QUIT, NULL, NO_APDU) != RC_OK)
-		return false;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += END_S;
-	return pthread_timedjoin_np(p->worker, NULL, &until) == 0;
+	return !p->worker.runs || (give(p, QUIT, NULL, NO_APDU) == RC_OK && mt_pcsc_thread_join(&p->worker));
 }
 
 static void
@@ -360,10 +347,9 @@ mt_uicc_pcsc_new(struct loop *loop, struct clock *clock, const char *reader, str
 		return rc;
 	}
 	p->u = u;
-	p->works = pthread_create(&p->worker, NULL, work, p) == 0;
-	if (!p->works || (rc = mt_pcsc_watch_new(p->post, reader, on_watched, p, &p->watch)) != RC_OK) {
+	if ((rc = mt_pcsc_thread_start(&p->worker, work, p)) != RC_OK || (rc = mt_pcsc_watch_new(p->post, reader, on_watched, p, &p->watch)) != RC_OK) {
 		mt_uicc_free(u);
-		return p->works ? rc : RC_IO;
+		return rc;
 	}
 	*out = u;
 	return RC_OK;

@@ -197,6 +197,38 @@ START_TEST(pin_is_not_shown)
 }
 END_TEST
 
+/* The same file as PIN and as whatever else a line says of it. */
+static enum rc
+read_with_file(const char *holds, const char *lines, const char *key)
+{
+	char text[1024];
+	FILE *f = fopen(card, "w");
+
+	ck_assert(f != NULL && fputs(holds, f) >= 0 && fclose(f) == 0);
+	conf_free(c);
+	c = NULL;
+	(void)snprintf(text, sizeof text, HEAD LOCAL "uicc {\n%s\n%s = \"%s\"\n}\n", lines, key, card);
+	return read_text(text);
+}
+
+START_TEST(pin_of_a_file_and_a_reader)
+{
+	ck_ok(read_with_file("4711\n", "reader = \"any\"", "pin_file"));
+	ck_assert_str_eq(got.mt.usim.pin, "4711");
+	ck_assert_str_eq(got.reader, "any");
+	ck_assert_ptr_null(got.image);
+	ck_rc(read_with_file("4711\n", "pin = \"1234\"", "pin_file"), RC_SYNTAX);
+	ck_assert_ptr_nonnull(strstr(complaints, "both pin and pin_file"));
+	ck_rc(read_with_file("4711\n", "reader = \"any\"", "image"), RC_SYNTAX);
+	ck_assert_ptr_nonnull(strstr(complaints, "both image and reader"));
+	ck_rc(read_with_file("47114711471147114711\n", "", "pin_file"), RC_SYNTAX);
+	ck_assert_ptr_nonnull(strstr(complaints, "holds no PIN"));
+	ck_rc(read_with_file("abcd\n", "", "pin_file"), RC_SYNTAX);
+	ck_rc(read_with_file("", "", "pin_file"), RC_SYNTAX);
+	ck_assert(strstr(complaints, "4711") == NULL && strstr(complaints, "abcd") == NULL);
+}
+END_TEST
+
 START_TEST(image_that_others_read)
 {
 	char text[1024];
@@ -220,6 +252,7 @@ main(void)
 	tcase_add_test(t, device_any);
 	tcase_add_loop_test(t, each_mistake, 0, TABLE_N(bad));
 	tcase_add_test(t, pin_is_not_shown);
+	tcase_add_test(t, pin_of_a_file_and_a_reader);
 	tcase_add_test(t, image_that_others_read);
 	suite_add_tcase(s, t);
 	return unit_run(s);
