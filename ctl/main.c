@@ -55,7 +55,7 @@ find_lab(struct run *r)
 	bool named;
 
 	if (ksctl_lab_find(r->args.lab, dir, sizeof dir, &named) != RC_OK)
-		return complain(r, KSCTL_UNREACHABLE, REASON_LINK_UNREACHABLE, "no lab is running, and neither --lab nor --socket is given");
+		return complain(r, KSCTL_UNREACHABLE, REASON_LINK_UNREACHABLE, "no lab is running, and neither --lab nor --socket is given; 'scripts/lab up', or kslocal-lab, starts one");
 	if (ksctl_lab_read(dir, &r->lab, why, sizeof why) != RC_OK)
 		return complain(r, KSCTL_UNREACHABLE, REASON_LINK_UNREACHABLE, why);
 	if (named)
@@ -260,7 +260,7 @@ ladder(const struct run *r)
 	if (json_array_size(absent) == KSCTL_DAEMONS) {
 		code = complain(r, KSCTL_UNREACHABLE, REASON_LINK_UNREACHABLE, "none of the four daemons answers");
 	} else if (ladder_make(events, run, &out) != RC_OK) {
-		code = complain(r, KSCTL_NO, REASON_LOCAL_UNKNOWN_KEY, run != NULL ? "no daemon has an event of that run" : "no daemon has an event of any run");
+		code = complain(r, KSCTL_NO, REASON_CTL_RUN_UNKNOWN, run != NULL ? "no daemon has an event of that run: 'ksctl extdevd trace' shows what is remembered" : "no daemon has an event of any run: 'ksctl extdevd establish' makes one");
 	} else {
 		json_object_set(out, "absent", absent);
 		if (r->args.json)

@@ -42,6 +42,8 @@ ksctl_exit_of(const struct ksctl_answer *a, const struct ksctl_verb *v)
 		return unreachable(a->why) ? KSCTL_UNREACHABLE : KSCTL_REFUSED;
 	if (strcmp(code_of(a), "unknown-key") == 0)
 		return KSCTL_NO;
+	if (a->why == REASON_BSF_UNREACHABLE)		/* on the local interface it is a bootstrapping that failed */
+		return KSCTL_UNREACHABLE;
 	if (a->why == REASON_CTL_USAGE)
 		return KSCTL_USAGE;
 	return strcmp(code_of(a), "busy") == 0 && unreachable(a->why) ? KSCTL_UNREACHABLE : KSCTL_REFUSED;

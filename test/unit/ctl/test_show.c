@@ -34,6 +34,7 @@ static const struct {
 	{ &plain, NULL, "{\"code\":\"clock-jumped\"}", REASON_CLOCK_JUMPED, KSCTL_REFUSED },
 	{ &plain, NULL, "{\"code\":\"bad-message\"}", REASON_LOCAL_BAD_MESSAGE, KSCTL_REFUSED },
 	{ &plain, NULL, "{\"code\":\"bad-message\"}", REASON_CTL_USAGE, KSCTL_USAGE },
+	{ &plain, NULL, "{\"code\":\"bootstrap-failed\"}", REASON_BSF_UNREACHABLE, KSCTL_UNREACHABLE },
 	{ &plain, NULL, "{\"code\":\"busy\"}", REASON_LOCAL_BUSY, KSCTL_REFUSED },
 	/* Its peer is not there. */
 	{ &plain, NULL, "{\"code\":\"busy\",\"reason\":\"link-unreachable\"}", REASON_LINK_UNREACHABLE, KSCTL_UNREACHABLE },
