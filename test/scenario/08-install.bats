@@ -106,19 +106,44 @@ units() {
 	lab down
 }
 
-@test "a daemon dropped into the unit's system call filter and without privileges still establishes" {
-	command -v setpriv >/dev/null
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	LAB=$BATS_TEST_TMPDIR/lab
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR"
-	chmod o+x "$BATS_RUN_TMPDIR" "$(dirname "$BATS_TEST_TMPDIR")" "$BATS_TEST_TMPDIR"
-	mkdir -m 700 "$BATS_TEST_TMPDIR/home"
-	chown 65534:65534 "$BATS_TEST_TMPDIR/home"
-	LAB=$BATS_TEST_TMPDIR/home/lab
-	as() { setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps=-all env XDG_RUNTIME_DIR="$BATS_TEST_TMPDIR/home" "$@"; }
+@test "units: without privileges, and with no system call beyond the unit's filter, a lab establishes" {
+	[ "$(id -u)" = 0 ] || skip "needs root, to become somebody else"
+	chmod o+x "$BATS_RUN_TMPDIR" "$(dirname "$BATS_TEST_TMPDIR")" "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$(dirname "$BATS_FILE_TMPDIR")"
+	home=$BATS_TEST_TMPDIR/home
+	mkdir -p "$home/bin"
+	# each daemon under strace, which keeps its process id (-D)
+	for d in bsfd nafkcd mtd extdevd; do
+		printf '#!/bin/sh\nexec strace -D -f -qq -o %s/trace.%s %s/usr/sbin/%s "$@"\n' "$home" $d "$DEST" $d >"$home/bin/$d"
+	done
+	cp "$DEST/usr/bin/ksctl" "$home/bin"
+	chmod -R 755 "$home"
+	chmod -R o+rX "$DEST"
+	chown -R 65534:65534 "$home"
+	LAB=$home/lab
+	as() { setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps=-all env XDG_RUNTIME_DIR="$home" KSLOCAL_BIN="$home/bin" "$@"; }
 	as "$DEST/usr/bin/kslocal-lab" --dir "$LAB" up
-	as "$DEST/usr/bin/ksctl" --lab "$LAB" extdevd establish
+	as "$home/bin/ksctl" --lab "$LAB" extdevd establish
 	as "$DEST/usr/bin/kslocal-lab" --dir "$LAB" down
+	python3 - "$DEST/usr/lib/systemd/system" "$home" <<-'END'
+		import re, subprocess, sys
+		def calls(name):
+		    if not name.startswith("@"):
+		        return {name}
+		    out = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", name], capture_output=True, text=True, check=True).stdout
+		    words = [l.strip() for l in out.splitlines()[1:]]
+		    return set().union(*(calls(w) for w in words if w and not w.startswith("#")))
+		bad = False
+		for unit, d in (("bsfd", "bsfd"), ("nafkcd", "nafkcd"), ("mtd@", "mtd"), ("extdevd@", "extdevd")):
+		    allowed = calls("@default")
+		    for line in re.findall(r"^SystemCallFilter=(.*)$", open("%s/%s.service" % (sys.argv[1], unit)).read(), re.M):
+		        for w in line.lstrip("~").split():
+		            allowed = allowed - calls(w) if line.startswith("~") else allowed | calls(w)
+		    used = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", open("%s/trace.%s" % (sys.argv[2], d)).read(), re.M))
+		    if len(used) < 30 or used - allowed:
+		        print(d, "used", len(used), "system calls; not allowed:", sorted(used - allowed))
+		        bad = True
+		sys.exit(bad)
+	END
 }
 
 @test "man pages: mandoc finds nothing; every option of --help is in the page, and no other" {
