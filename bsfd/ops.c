@@ -150,7 +150,7 @@ on_late(void *arg)
 	struct bsf_waiter *w = arg;
 
 	bsf_zn_wait_cancel(w->wait);
-	ctl_fail(w->c, w->q, REASON_LOCAL_TIMEOUT, "the Diameter peer did not connect in time");
+	ctl_fail(w->c, w->q, REASON_LOCAL_TIMEOUT, "the Diameter peer did not connect in time: 'status' shows which there are, the log why one is not up");
 	waiter_free(w);
 }
 

@@ -149,7 +149,7 @@ on_late(void *arg)
 {
 	struct nafkc_waiter *w = arg;
 
-	ctl_fail(w->c, w->q, REASON_LOCAL_TIMEOUT, "the Diameter peer did not connect in time");
+	ctl_fail(w->c, w->q, REASON_LOCAL_TIMEOUT, "the Diameter peer did not connect in time: 'status' shows which there are, the log why one is not up");
 	waiter_free(w);
 }
 
