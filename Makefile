@@ -107,7 +107,7 @@ fuzz:
 lint:
 	scripts/lint
 
-bench:
+bench: all
 	test/bench/run
 
 # DESTDIR is honoured; configurations of an earlier installation stay as they are: samples end in .sample
