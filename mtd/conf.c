@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/daemon.h"
+#include "common/hex.h"
 #include "mtd/pcsc_watch.h"
 #include "mtd/ub_msg.h"
 
@@ -12,7 +13,9 @@
 
 static cfg_opt_t uicc_options[] = {
 	CFG_STR("image", NULL, CFGF_NONE), CFG_STR("reader", NULL, CFGF_NONE), CFG_STR("pin", NULL, CFGF_NONE),
-	CFG_STR("pin_file", NULL, CFGF_NONE), CFG_INT("mnc_len", 0, CFGF_NONE), CFG_END()
+	CFG_STR("pin_file", NULL, CFGF_NONE), CFG_INT("mnc_len", 0, CFGF_NONE),
+	CFG_STR("gba", "auto", CFGF_NONE), CFG_STR_LIST("isim_for", NULL, CFGF_NONE), CFG_STR("nafkca_protocol", "0100000002", CFGF_NONE),
+	CFG_STR("keys_without_card", "usable", CFGF_NONE), CFG_END()
 };
 static cfg_opt_t bsf_options[] = {
 	CFG_STR("fqdn", NULL, CFGF_NONE), CFG_STR("url", NULL, CFGF_NONE), CFG_STR("dial", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE),
@@ -72,6 +75,46 @@ read_pin_file(struct conf *c, cfg_t *s, char *pin, size_t cap)
 	explicit_bzero(line, sizeof line);
 }
 
+/* Which NAFs get the ISIM's Ks. */
+static void
+read_isim_for(struct conf *c, cfg_t *s, struct mt_conf *m)
+{
+	size_t n = conf_count(c, s, "isim_for");
+
+	if (n > MT_NAFS_MAX) {
+		conf_complain(c, s, "isim_for", "has %zu values; expected at most %d", n, MT_NAFS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *v = conf_text_at(c, s, "isim_for", i, CONF_ANY);
+
+		if (strcmp(v, "any") == 0)
+			m->isim_any = true;
+		else if (naf_id_parse(span_str(v), &m->isim_nafs[m->n_isim_nafs]) == RC_OK)
+			m->n_isim_nafs++;
+		else
+			conf_complain(c, s, "isim_for", "\"%s\" is no NAF_ID; expected FQDN/0100000002, or \"any\"", v);
+	}
+	if (m->isim_any && m->n_isim_nafs > 0)
+		conf_complain(c, s, "isim_for", "expected \"any\" alone, or NAF_IDs");
+}
+
+static void
+read_gba(struct conf *c, cfg_t *s, struct mt_conf *m)
+{
+	static const char *const gba[] = { "auto", "me", "u", NULL }, *const keys[] = { "usable", "suspended", "deleted", NULL };
+	static const enum mt_gba_mode mode[] = { MT_GBA_AUTO, MT_GBA_ME, MT_GBA_U };
+	static const enum mt_without_card without[] = { MT_WITHOUT_CARD_USABLE, MT_WITHOUT_CARD_SUSPENDED, MT_WITHOUT_CARD_DELETED };
+	const char *ua = conf_text(c, s, "nafkca_protocol", CONF_ANY);
+
+	m->gba = mode[conf_word(c, s, "gba", gba)];
+	m->without_card = without[conf_word(c, s, "keys_without_card", keys)];
+	if (strlen(ua) != 2 * UA_PROTO_LEN || strspn(ua, "0123456789abcdef") != 2 * UA_PROTO_LEN ||
+	    hex_parse(span_str(ua), m->nafkca_ua, UA_PROTO_LEN) != RC_OK || strspn(ua, "0") == 2 * UA_PROTO_LEN)
+		conf_complain(c, s, "nafkca_protocol", "expected a Ua security protocol identifier such as 0100000002");
+	read_isim_for(c, s, m);
+}
+
 static void
 read_uicc(struct conf *c, cfg_t *s, struct mt_file_conf *out)
 {
@@ -91,6 +134,7 @@ read_uicc(struct conf *c, cfg_t *s, struct mt_file_conf *out)
 	u->mnc_len = (unsigned)conf_int(c, s, "mnc_len", 0, 3);
 	if (u->mnc_len == 1)
 		conf_complain(c, s, "mnc_len", "expected 2 or 3, or 0 for what the card says");
+	read_gba(c, s, &out->mt);
 }
 
 static void

@@ -47,12 +47,12 @@ mt_asker_free(struct mt_asker *a)
 /* --- the gate */
 
 static void
-on_card_change(void *arg, bool replaced)
+on_card_change(void *arg, bool deleted)
 {
 	struct mt_gba *g = arg;
 	struct mt_waiter *next;
 
-	if (replaced)
+	if (deleted)
 		purge_deleted(g->purge);
 	if (mt_sim_state(g->sim) == MT_SIM_READING)
 		return;
@@ -81,9 +81,9 @@ mt_gba_when_settled(struct mt_gba *g, void (*fn)(void *arg), mt_progress_fn *pro
 /* --- info, complete */
 
 enum rc
-mt_gba_ks(struct mt_gba *g, struct mt_ks *out)
+mt_gba_ks(struct mt_gba *g, enum mt_app_kind kind, struct mt_ks *out)
 {
-	const struct mt_app *app = mt_sim_app(g->sim);
+	const struct mt_app *app = mt_sim_app(g->sim, kind);
 	enum rc rc;
 
 	if (app == NULL)
@@ -93,6 +93,24 @@ mt_gba_ks(struct mt_gba *g, struct mt_ks *out)
 	return rc == RC_DENIED ? RC_NOTFOUND : rc;
 }
 
+size_t
+mt_gba_nafs(const struct mt_gba *g, struct naf_id out[static MT_NAFS_MAX])
+{
+	return mt_policy_nafs(g->conf, mt_sim_info(g->sim), out);
+}
+
+/* Of the NAF that devices are told first. */
+static enum rc
+first_ks(struct mt_gba *g, struct mt_ks *out)
+{
+	const struct mt_usim_info *info = mt_sim_info(g->sim);
+	static const struct naf_id none;
+	struct naf_id nafs[MT_NAFS_MAX];
+	size_t n = mt_policy_nafs(g->conf, info, nafs);
+
+	return info != NULL ? mt_gba_ks(g, mt_policy_app(g->conf, info, n > 0 ? &nafs[0] : &none), out) : RC_NOTFOUND;
+}
+
 enum rc
 mt_gba_info(struct mt_gba *g, const struct localif_info *ask, struct btid *out)
 {
@@ -100,7 +118,7 @@ mt_gba_info(struct mt_gba *g, const struct localif_info *ask, struct btid *out)
 	enum rc rc = RC_NOTFOUND;
 
 	if (mt_policy_admits(g->conf, &ask->device_id))
-		rc = mt_gba_ks(g, &ks);
+		rc = first_ks(g, &ks);
 	memset(out, 0, sizeof *out);
 	if (rc == RC_NOTFOUND || rc == RC_EXPIRED)
 		return RC_OK;
@@ -116,11 +134,17 @@ mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[sta
 {
 	struct mt_keys_proven proven;
 	enum reason why = mt_sim_why(g->sim);
+	struct iccid iccid;
 	enum rc rc;
 
-	if (why != REASON_NONE)
+	/* C2: without a card, the keys of the one that was in may still be used. */
+	if (why != REASON_NONE && (mt_sim_state(g->sim) != MT_SIM_NONE || g->conf->without_card != MT_WITHOUT_CARD_USABLE))
 		return why;
-	rc = mt_keys_complete(&g->keys, &mt_sim_app(g->sim)->iccid, &c->triple, c->proof, mt_gba_now(g), &proven);
+	rc = mt_store_last_card(g->s->store, &iccid);
+	if (rc == RC_NOTFOUND && why != REASON_NONE)
+		return why;
+	if (rc == RC_OK)
+		rc = mt_keys_complete(&g->keys, &iccid, &c->triple, c->proof, mt_gba_now(g), &proven);
 	if (rc == RC_NOTFOUND || rc == RC_EXPIRED)
 		return REASON_LOCAL_UNKNOWN_KEY;
 	if (rc == RC_DENIED)
@@ -149,13 +173,15 @@ static enum rc
 open_parts(struct mt_gba *g)
 {
 	struct purge_what what = { mt_store_expire, mt_store_next_expiry, g->s->store };
-	struct mt_sim_env sim = { g->s->uicc, &g->conf->usim, g->s->clock, g->s->store, g->s->turn, on_card_change, g };
-	struct mt_run_env run = { g->s, g->conf, NULL, NULL, &g->tally };
+	struct mt_sim_env sim = { g->s->uicc, g->conf, g->s->guard, g->s->clock, g->s->store, g->s->turn, on_card_change, g };
+	struct mt_run_env run = { .s = g->s, .conf = g->conf, .tally = &g->tally };
 	enum rc rc;
 
 	if ((rc = mt_store_end_all_conns(g->s->store, g->conf->unused_keys_max)) != RC_OK)
 		return rc;
 	if ((rc = mt_wait_init(&g->gate, g->s->clock)) != RC_OK)
+		return rc;
+	if ((rc = mt_wait_init(&g->uicc, g->s->clock)) != RC_OK)
 		return rc;
 	if ((rc = purge_new(g->s->clock, g->s->guard, g->s->store, &what, &g->purge)) != RC_OK)
 		return rc;
@@ -163,7 +189,11 @@ open_parts(struct mt_gba *g)
 		return rc;
 	run.sim = g->sim;
 	run.purge = g->purge;
-	return mt_run_new(&run, &g->run);
+	for (unsigned k = 0; k < MT_APPS && rc == RC_OK; k++) {
+		run.kind = k;
+		rc = mt_run_new(&run, &g->run[k]);
+	}
+	return rc;
 }
 
 enum rc
@@ -191,10 +221,13 @@ mt_gba_free(struct mt_gba *g)
 {
 	if (g == NULL)
 		return;
-	mt_run_free(g->run);
+	for (unsigned k = 0; k < MT_APPS; k++)
+		mt_run_free(g->run[k]);
+	mt_usim_cancel(g->deriving);
 	mt_sim_free(g->sim);
 	purge_free(g->purge);
 	mt_wait_clear(&g->gate);
+	mt_wait_clear(&g->uicc);
 	free(g);
 }
 
@@ -225,7 +258,7 @@ mt_gba_sim(const struct mt_gba *g)
 bool
 mt_gba_bsf(const struct mt_gba *g, char out[static FQDN_MAX + 1])
 {
-	return mt_run_bsf(g->run, out);
+	return mt_run_bsf(g->run[MT_APP_USIM], out);
 }
 
 void

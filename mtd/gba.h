@@ -3,7 +3,7 @@
  *                                                            seed 7.5, 7.6, 8.3; TS 33.220 4.5.2; RULES K2–K8
  *
  *	derive ─▶ policy: newest Ks │ join the run │ pay and start one
- *	              └─▶ Ks_(ext)_NAF (kept) ─▶ Ks_local_MT ─▶ store ─▶ answer
+ *	              └─▶ Ks_(ext)_NAF (kept, derived, or by the UICC) ─▶ Ks_local_MT ─▶ store ─▶ answer
  *
  * No copy of a key lives here: the store is asked each time, inside the turn. Results are told by callbacks, perhaps inside
  * the call; who passes them to a wire hands that to turn_later().
@@ -37,7 +37,10 @@ void mt_gba_stop(struct mt_gba *g, void (*done)(void *arg), void *arg);
  */
 void mt_gba_when_settled(struct mt_gba *g, void (*fn)(void *arg), mt_progress_fn *progress, void *arg);
 
-/* info (L1/L2): the valid B-TID (K7), for a Device_ID that is admitted (K11); "" = none. RC_IO and the like. */
+/*
+ * info (L1/L2): the valid B-TID (K7), for a Device_ID that is admitted (K11); "" = none. Of two applications it is the one that the
+ * first NAF_ID gets. RC_IO and the like.
+ */
 enum rc mt_gba_info(struct mt_gba *g, const struct localif_info *ask, struct btid *out) MUST_USE;
 
 /* derive (L3/L4) */
@@ -61,9 +64,9 @@ void mt_gba_derive(struct mt_gba *g, const struct mt_derive *d, mt_gba_derived_f
  */
 enum reason mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[static PROOF_LEN + 1]);
 
-/* A run now, asked by the operator: joins one under way, and no bucket pays. ks NULL unless done. */
+/* A run now for an application, asked by the operator: joins one under way, and no bucket pays. ks NULL unless done. */
 typedef void mt_gba_booted_fn(void *arg, const struct mt_outcome *o, const struct mt_ks *ks);
-void mt_gba_bootstrap(struct mt_gba *g, mt_gba_booted_fn *fn, mt_progress_fn *progress, void *arg);
+void mt_gba_bootstrap(struct mt_gba *g, enum mt_app_kind kind, mt_gba_booted_fn *fn, mt_progress_fn *progress, void *arg);
 
 /* K5: this connection has ended. */
 void mt_gba_conn_ended(struct mt_gba *g, const struct mt_origin *from);
@@ -71,7 +74,9 @@ void mt_gba_conn_ended(struct mt_gba *g, const struct mt_origin *from);
 /* For status, key-list, tests; borrowed. */
 const struct mt_sim *mt_gba_sim(const struct mt_gba *g);
 /* RC_NOTFOUND, RC_EXPIRED. Caller mt_ks_clear()s. */
-enum rc mt_gba_ks(struct mt_gba *g, struct mt_ks *out) MUST_USE;
+enum rc mt_gba_ks(struct mt_gba *g, enum mt_app_kind kind, struct mt_ks *out) MUST_USE;
+/* K1: what is offered, best first: configured, or named by the card. Returns how many. */
+size_t mt_gba_nafs(const struct mt_gba *g, struct naf_id out[static MT_NAFS_MAX]);
 bool mt_gba_bsf(const struct mt_gba *g, char out[static FQDN_MAX + 1]);
 void mt_gba_counts(const struct mt_gba *g, struct mt_counts *out);
 

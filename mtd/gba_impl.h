@@ -13,9 +13,11 @@ struct mt_gba {
 	const struct mt_conf *conf;
 	struct mt_keys_env keys;
 	struct mt_sim *sim;
-	struct mt_run *run;
+	struct mt_run *run[MT_APPS];
 	struct purge *purge;
 	struct mt_wait gate;
+	struct mt_wait uicc;		/* askers that need a Ks_ext_NAF of the UICC; the first one's is being derived */
+	struct mt_usim_op *deriving;
 	size_t waiters;
 	struct mt_tally tally;
 	bool stopping;
@@ -31,6 +33,8 @@ struct mt_asker {
 	mt_gba_derived_fn *derived;
 	mt_gba_booted_fn *booted;
 	struct mt_derive d;		/* derived's */
+	enum mt_app_kind kind;		/* whose Ks */
+	struct mt_ks ks;		/* in the UICC, to be derived from: without a secret */
 	bool paid;
 };
 

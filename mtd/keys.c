@@ -5,22 +5,37 @@
 #include "common/kdf.h"
 #include "common/store.h"
 
+bool
+mt_keys_kept(const struct mt_keys_env *e, const struct mt_app *app, const struct mt_ks *ks, const struct naf_id *naf, int64_t now_s)
+{
+	struct secret *kept = NULL;
+	bool yes = ks->ks != NULL || mt_store_get_ks_naf(e->store, app, &ks->btid, naf, now_s, &kept) == RC_OK;
+
+	secret_free(kept);
+	return yes;
+}
+
 /* K6: derived only if it is not there (seed 8.3.2 step 7). */
 static enum rc
-naf_key(const struct mt_keys_env *e, const struct mt_app *app, const struct mt_ks *ks, const struct naf_id *naf, int64_t now_s,
-    bool *derived, struct secret **out)
+naf_key(const struct mt_keys_env *e, const struct mt_keys_source *src, const struct naf_id *naf, int64_t now_s, bool *derived,
+    struct secret **out)
 {
+	const struct mt_ks *ks = src->ks;
 	struct secret *ks_naf = NULL;
 	enum rc rc;
 
-	rc = mt_store_get_ks_naf(e->store, app, &ks->btid, naf, now_s, out);
+	rc = mt_store_get_ks_naf(e->store, src->app, &ks->btid, naf, now_s, out);
 	if (rc != RC_NOTFOUND && rc != RC_EXPIRED)
 		return rc;
-	if (ks->ks == NULL)
-		return RC_STATE;
-	if ((rc = kdf_ks_naf(ks->ks, ks->rand, span_str(ks->impi.s), naf, &ks_naf)) != RC_OK)
+	if (src->ks_ext_naf != NULL)
+		rc = secret_dup(src->ks_ext_naf, &ks_naf);
+	else if (ks->ks != NULL)
+		rc = kdf_ks_naf(ks->ks, ks->rand, span_str(ks->impi.s), naf, &ks_naf);
+	else
+		rc = RC_STATE;
+	if (rc != RC_OK)
 		return rc;
-	if ((rc = mt_store_put_ks_naf(e->store, app, &ks->btid, naf, ks->expires, ks_naf)) != RC_OK) {
+	if ((rc = mt_store_put_ks_naf(e->store, src->app, &ks->btid, naf, ks->expires, ks_naf)) != RC_OK) {
 		secret_free(ks_naf);
 		return rc;
 	}
@@ -44,15 +59,15 @@ new_key(const struct mt_keys_env *e, struct mt_key *k, const struct mt_origin *f
 }
 
 static enum rc
-derive(const struct mt_keys_env *e, const struct mt_app *app, const struct mt_ks *ks, struct mt_key *k, const struct mt_origin *from,
-    int64_t now_s, struct mt_keys_made *out)
+derive(const struct mt_keys_env *e, const struct mt_keys_source *src, struct mt_key *k, const struct mt_origin *from, int64_t now_s,
+    struct mt_keys_made *out)
 {
 	struct mt_key there;
 	enum rc rc;
 
-	if ((rc = naf_key(e, app, ks, &k->triple.naf_id, now_s, &out->naf_derived, &k->ks_naf)) != RC_OK)
+	if ((rc = naf_key(e, src, &k->triple.naf_id, now_s, &out->naf_derived, &k->ks_naf)) != RC_OK)
 		return rc;
-	rc = mt_store_get_key(e->store, &app->iccid, &k->triple, now_s, &there);
+	rc = mt_store_get_key(e->store, &src->app->iccid, &k->triple, now_s, &there);
 	if (rc == RC_OK) {
 		memcpy(out->challenge, there.challenge, sizeof out->challenge);
 		if ((rc = secret_kcv(there.ks_local_mt, out->kcv)) == RC_OK)
@@ -70,16 +85,18 @@ derive(const struct mt_keys_env *e, const struct mt_app *app, const struct mt_ks
 }
 
 enum rc
-mt_keys_derive(const struct mt_keys_env *e, const struct mt_app *app, const struct mt_ks *ks, const struct naf_id *naf,
+mt_keys_derive(const struct mt_keys_env *e, const struct mt_keys_source *src, const struct naf_id *naf,
     const struct device_id *device, const struct mt_origin *from, int64_t now_s, struct mt_keys_made *out)
 {
-	struct mt_key k = { .iccid = app->iccid, .triple = { *naf, ks->btid, *device }, .created = now_s, .expires = ks->expires };
+	struct mt_key k = {
+		.iccid = src->app->iccid, .triple = { *naf, src->ks->btid, *device }, .created = now_s, .expires = src->ks->expires
+	};
 	struct mt_keys_made made = { .naf_derived = false };
 	enum rc rc;
 
 	if ((rc = store_begin(e->store)) != RC_OK)
 		return rc;
-	rc = mt_store_end(e->store, derive(e, app, ks, &k, from, now_s, &made));
+	rc = mt_store_end(e->store, derive(e, src, &k, from, now_s, &made));
 	mt_key_clear(&k);
 	if (rc == RC_OK)
 		*out = made;

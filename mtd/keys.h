@@ -26,10 +26,19 @@ struct mt_keys_made {
 };
 /*
  * The key of (naf, ks->btid, device), derived and stored unless it is there; asked for again it is the same, with the same challenge.
- * RC_STATE: the Ks is in the UICC, which derives NAF keys itself (GBA_U; a later piece of work). RC_NOMEM, RC_IO, RC_CRYPTO, RC_DENIED.
+ *   app, ks      whose run
+ *   ks_ext_naf   GBA_U: what the UICC derived; NULL = it is kept (mt_keys_kept()), or the Ks is here (GBA_ME)
+ * RC_STATE: the Ks is in the UICC, and neither is the case. RC_NOMEM, RC_IO, RC_CRYPTO, RC_DENIED.
  */
-enum rc mt_keys_derive(const struct mt_keys_env *e, const struct mt_app *app, const struct mt_ks *ks, const struct naf_id *naf,
+struct mt_keys_source {
+	const struct mt_app *app;
+	const struct mt_ks *ks;
+	const struct secret *ks_ext_naf;
+};
+enum rc mt_keys_derive(const struct mt_keys_env *e, const struct mt_keys_source *src, const struct naf_id *naf,
     const struct device_id *device, const struct mt_origin *from, int64_t now_s, struct mt_keys_made *out) MUST_USE;
+/* K6: the Ks is here, or its Ks_(ext)_NAF is: no card is needed. */
+bool mt_keys_kept(const struct mt_keys_env *e, const struct mt_app *app, const struct mt_ks *ks, const struct naf_id *naf, int64_t now_s);
 
 struct mt_keys_proven {
 	char proof[PROOF_LEN + 1];	/* ours; "" when none was given */

@@ -173,7 +173,7 @@ run_info(void *arg)
 	struct mt_op *op = arg;
 	struct mt_local *l = op->l;
 	const struct localif_info *m = &op->m.info;
-	struct localif_info_ok told = { .n_naf_ids = l->conf->n_nafs };
+	struct localif_info_ok told = { .n_naf_ids = 0 };
 	struct mt_session *s = session_of(l, op->q);
 	int scenario;
 
@@ -182,7 +182,7 @@ run_info(void *arg)
 		op_free(op);
 		return;
 	}
-	memcpy(told.naf_ids, l->conf->nafs, sizeof told.naf_ids);
+	told.n_naf_ids = mt_gba_nafs(l->g, told.naf_ids);
 	if (s != NULL) {
 		s->asked_info = true;
 		s->shown = told.btid;

@@ -78,10 +78,29 @@ struct mt_ub_conf {
 	int64_t timeout_ms;		/* one exchange; 0 = 10,000 */
 };
 
+/* uicc { gba }: where Ks is made and kept. */
+enum mt_gba_mode {
+	MT_GBA_AUTO,		/* in the card where it offers GBA, else here */
+	MT_GBA_ME,		/* here, whatever the card offers */
+	MT_GBA_U		/* in the card; one without the service is refused */
+};
+/* C2: keys that are there, while their card is out. */
+enum mt_without_card {
+	MT_WITHOUT_CARD_USABLE,		/* until they expire */
+	MT_WITHOUT_CARD_SUSPENDED,	/* not before it is in again */
+	MT_WITHOUT_CARD_DELETED
+};
+
 struct mt_conf {
 	struct mt_local_conf locals[MT_LOCALS_MAX];
 	size_t n_locals;
 	struct mt_usim_conf usim;
+	enum mt_gba_mode gba;
+	enum mt_without_card without_card;
+	struct naf_id isim_nafs[MT_NAFS_MAX];	/* these get the ISIM's Ks, the others the USIM's */
+	size_t n_isim_nafs;
+	bool isim_any;				/* all get the ISIM's */
+	uint8_t nafkca_ua[UA_PROTO_LEN];	/* makes NAF_IDs of EF_NAFKCA's FQDNs; zeros = 0100000002 */
 	struct mt_ub_conf ub;
 	struct naf_id nafs[MT_NAFS_MAX];	/* best first */
 	size_t n_nafs;

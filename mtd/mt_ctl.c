@@ -11,6 +11,7 @@
 #include "mtd/local.h"
 #include "mtd/mt.h"
 #include "mtd/mt_impl.h"
+#include "mtd/policy.h"
 #include "mtd/store.h"
 #include "mtd/uicc_ctl.h"
 
@@ -71,6 +72,7 @@ struct boot {
 	struct mt *m;
 	struct ctl *c;
 	struct rpc_req *q;
+	enum mt_app_kind kind;
 };
 
 static void
@@ -100,27 +102,32 @@ run_bootstrap(void *arg)
 {
 	struct boot *b = arg;
 
-	mt_gba_bootstrap(b->m->gba, on_booted, on_boot_progress, b);
+	mt_gba_bootstrap(b->m->gba, b->kind, on_booted, on_boot_progress, b);
 }
 
 static void
 on_bootstrap(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 {
 	struct mt *m = core;
-	struct boot *b = malloc(sizeof *b);
+	const json_t *app = json_object_get(body, "app");
+	const char *name = app != NULL ? json_string_value(app) : "usim";
+	struct boot *b;
 
-	(void)body;
-	if (b == NULL) {
+	if (name == NULL || (strcmp(name, "usim") != 0 && strcmp(name, "isim") != 0)) {
+		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "app: expected \"usim\" or \"isim\"");
+		return;
+	}
+	if ((b = malloc(sizeof *b)) == NULL) {
 		ctl_fail(c, q, REASON_INTERNAL, NULL);
 		return;
 	}
-	*b = (struct boot){ m, c, q };
+	*b = (struct boot){ m, c, q, strcmp(name, "isim") == 0 ? MT_APP_ISIM : MT_APP_USIM };
 	mt_gba_when_settled(m->gba, run_bootstrap, on_boot_progress, b);
 }
 
 const struct ctl_op mt_ctl_ops[] = {
 	{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
-	{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now" },
+	{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now; app = usim or isim" },
 	{ "uicc-insert", mt_uicc_on_insert, "put a software card in: image, an absolute path" },
 	{ "uicc-eject", mt_uicc_on_eject, "take the software card out" },
 	{ "uicc-status", mt_uicc_on_status, "the reader, and whether a card is in" },
@@ -140,34 +147,61 @@ mt_health(void *core, json_t *problems)
 	mt_local_health(m->local, problems);
 }
 
+/* An application: who it is, where its Ks is made, and the newest. */
+static void
+app_status(struct mt *m, enum mt_app_kind kind, json_t *o)
+{
+	const struct mt_usim_app *info = &mt_sim_info(mt_gba_sim(m->gba))->app[kind];
+	const struct mt_app *app = mt_sim_app(mt_gba_sim(m->gba), kind);
+	struct mt_ks ks;
+	bool gba_u;
+
+	(void)json_object_set_new(o, "aid", json_string(app->aid));
+	(void)json_object_set_new(o, "impi", json_string(info->impi.s));
+	(void)json_object_set_new(o, "gba", json_boolean(info->gba));
+	(void)json_object_set_new(o, "procedure", json_string(mt_policy_gba_u(&m->conf, info, &gba_u) != REASON_NONE ? "none" :
+	    gba_u ? "GBA_U" : "GBA_ME"));
+	if (mt_gba_ks(m->gba, kind, &ks) != RC_OK)
+		return;
+	(void)json_object_set_new(o, "btid", json_string(ks.btid.s));
+	(void)json_object_set_new(o, "expires", utc(ks.expires));
+	(void)json_object_set_new(o, "ks_in", json_string(ks.ks != NULL ? "mt" : "uicc"));
+	mt_ks_clear(&ks);
+}
+
 static json_t *
-card_status(const struct mt_sim *sim)
+card_status(struct mt *m)
 {
 	static const char *const name[] = { "none", "reading", "ready" };
+	const struct mt_sim *sim = mt_gba_sim(m->gba);
 	const struct mt_usim_info *info = mt_sim_info(sim);
-	const struct mt_app *app = mt_sim_app(sim);
-	json_t *o = json_pack("{s:s}", "state", name[mt_sim_state(sim)]);
+	json_t *o = json_pack("{s:s}", "state", name[mt_sim_state(sim)]), *isim;
 
 	if (info == NULL) {
 		(void)json_object_set_new(o, "why", json_string(reason_get(mt_sim_why(sim))->code));
 		return o;
 	}
 	(void)json_object_set_new(o, "icc_id", json_string(info->iccid.s));
-	(void)json_object_set_new(o, "aid", json_string(app->aid));
 	(void)json_object_set_new(o, "imsi", json_string(info->imsi.s));
-	(void)json_object_set_new(o, "impi", json_string(info->impi.s));
-	(void)json_object_set_new(o, "gba", json_boolean(info->gba));
+	app_status(m, MT_APP_USIM, o);
+	if (mt_sim_app(sim, MT_APP_ISIM) == NULL)
+		return o;
+	isim = json_object();
+	app_status(m, MT_APP_ISIM, isim);
+	(void)json_object_set_new(o, "isim", isim);
 	return o;
 }
 
 static json_t *
-naf_status(const struct mt_conf *conf)
+naf_status(struct mt *m)
 {
-	json_t *a = json_array();
+	struct naf_id nafs[MT_NAFS_MAX];
 	char naf[NAF_ID_TEXT_MAX + 1];
+	size_t n = mt_gba_nafs(m->gba, nafs);
+	json_t *a = json_array();
 
-	for (size_t i = 0; i < conf->n_nafs; i++) {
-		naf_id_print(&conf->nafs[i], naf);
+	for (size_t i = 0; i < n; i++) {
+		naf_id_print(&nafs[i], naf);
 		(void)json_array_append_new(a, json_string(naf));
 	}
 	return a;
@@ -183,16 +217,16 @@ mt_status(void *core, json_t *o)
 
 	mt_gba_counts(m->gba, &n);
 	(void)json_object_set_new(o, "mt_id", json_string(m->id.s));
-	(void)json_object_set_new(o, "card", card_status(mt_gba_sim(m->gba)));
+	(void)json_object_set_new(o, "card", card_status(m));
 	if (mt_gba_bsf(m->gba, bsf))
 		(void)json_object_set_new(o, "bsf", json_string(bsf));
-	if (mt_gba_ks(m->gba, &ks) == RC_OK) {
+	if (mt_gba_ks(m->gba, MT_APP_USIM, &ks) == RC_OK) {
 		(void)json_object_set_new(o, "btid", json_string(ks.btid.s));
 		(void)json_object_set_new(o, "expires", utc(ks.expires));
 		(void)json_object_set_new(o, "ks_in", json_string(ks.ks != NULL ? "mt" : "uicc"));
 		mt_ks_clear(&ks);
 	}
-	(void)json_object_set_new(o, "naf_ids", naf_status(&m->conf));
+	(void)json_object_set_new(o, "naf_ids", naf_status(m));
 	(void)json_object_set_new(o, "links", mt_local_links(m->local));
 	(void)json_object_set_new(o, "counts", json_pack("{s:I, s:I, s:I, s:I, s:I}", "ub_runs", (json_int_t)n.ub_runs,
 	    "ub_failed", (json_int_t)n.ub_failed, "naf_derivations", (json_int_t)n.naf_derivations,

@@ -16,6 +16,8 @@ mt_policy_defaults(struct mt_conf *conf)
 		conf->runs_per_hour_device = 6;
 	if (conf->unused_keys_max == 0)
 		conf->unused_keys_max = 4;
+	if (memcmp(conf->nafkca_ua, (const uint8_t[UA_PROTO_LEN]){ 0 }, UA_PROTO_LEN) == 0)
+		memcpy(conf->nafkca_ua, (const uint8_t[UA_PROTO_LEN]){ 1, 0, 0, 0, 2 }, UA_PROTO_LEN);
 	if (conf->ub.user_agent[0] == '\0')
 		memcpy(conf->ub.user_agent, MT_USER_AGENT, sizeof MT_USER_AGENT);
 }
@@ -32,16 +34,56 @@ mt_policy_admits(const struct mt_conf *conf, const struct device_id *id)
 	return false;
 }
 
-bool
-mt_policy_offers(const struct mt_conf *conf, const struct naf_id *naf)
+static bool
+among(const struct naf_id *nafs, size_t n, const struct naf_id *naf)
 {
-	if (conf->naf_any)
-		return true;
-	for (size_t i = 0; i < conf->n_nafs; i++) {
-		if (naf_id_eq(&conf->nafs[i], naf))
+	for (size_t i = 0; i < n; i++) {
+		if (naf_id_eq(&nafs[i], naf))
 			return true;
 	}
 	return false;
+}
+
+size_t
+mt_policy_nafs(const struct mt_conf *conf, const struct mt_usim_info *info, struct naf_id out[static MT_NAFS_MAX])
+{
+	size_t n = conf->n_nafs;
+
+	memcpy(out, conf->nafs, n * sizeof *out);
+	for (unsigned k = 0; info != NULL && k < MT_APPS; k++) {
+		for (unsigned i = 0; i < info->app[k].n_nafkca && n < MT_NAFS_MAX; i++) {
+			struct naf_id naf;
+
+			memcpy(naf.fqdn, info->app[k].nafkca[i], sizeof naf.fqdn);
+			memcpy(naf.ua, conf->nafkca_ua, sizeof naf.ua);
+			if (!among(out, n, &naf))
+				out[n++] = naf;
+		}
+	}
+	return n;
+}
+
+bool
+mt_policy_offers(const struct mt_conf *conf, const struct mt_usim_info *info, const struct naf_id *naf)
+{
+	struct naf_id nafs[MT_NAFS_MAX];
+
+	return conf->naf_any || among(nafs, mt_policy_nafs(conf, info, nafs), naf);
+}
+
+enum mt_app_kind
+mt_policy_app(const struct mt_conf *conf, const struct mt_usim_info *info, const struct naf_id *naf)
+{
+	bool isim = conf->isim_any || among(conf->isim_nafs, conf->n_isim_nafs, naf);
+
+	return isim && info->app[MT_APP_ISIM].aid_len > 0 ? MT_APP_ISIM : MT_APP_USIM;
+}
+
+enum reason
+mt_policy_gba_u(const struct mt_conf *conf, const struct mt_usim_app *app, bool *gba_u)
+{
+	*gba_u = app->gba && conf->gba != MT_GBA_ME;
+	return conf->gba == MT_GBA_U && !app->gba ? REASON_CARD_NO_GBA_U : REASON_NONE;
 }
 
 bool

@@ -7,6 +7,7 @@
 
 #include "common/device_id.h"
 #include "common/rc.h"
+#include "common/reason.h"
 #include "mtd/mt.h"
 #include "mtd/store.h"
 
@@ -15,8 +16,17 @@ void mt_policy_defaults(struct mt_conf *conf);
 
 /* K11. */
 bool mt_policy_admits(const struct mt_conf *conf, const struct device_id *id);
+/* The NAF_IDs of this MT, best first: the configured ones, then those of the card's EF_NAFKCA; info NULL = no card. Returns how many. */
+size_t mt_policy_nafs(const struct mt_conf *conf, const struct mt_usim_info *info, struct naf_id out[static MT_NAFS_MAX]);
 /* K1. */
-bool mt_policy_offers(const struct mt_conf *conf, const struct naf_id *naf);
+bool mt_policy_offers(const struct mt_conf *conf, const struct mt_usim_info *info, const struct naf_id *naf);
+/* Whose Ks a NAF gets: the ISIM's where that is configured and the card has one. */
+enum mt_app_kind mt_policy_app(const struct mt_conf *conf, const struct mt_usim_info *info, const struct naf_id *naf);
+/*
+ * Does a run leave its Ks in this application? REASON_NONE, or REASON_CARD_NO_GBA_U: the configuration wants it to and the card
+ * cannot.
+ */
+enum reason mt_policy_gba_u(const struct mt_conf *conf, const struct mt_usim_app *app, bool *gba_u);
 /* K11: "tcp:127.…", "tcp:[::1]:…", "unix:…" never leave the host. */
 bool mt_policy_is_loopback(const char *address);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/imsi.h"
+#include "common/kdf.h"
 #include "common/localif.h"
 #include "common/log.h"
 #include "common/purge.h"
@@ -22,7 +23,10 @@ struct mt_run {
 	struct mt_wait waiting;
 	bool due;			/* begins when the turn is durable */
 	struct mt_ub *ub;		/* under way */
-	struct mt_app app;		/* on this card */
+	struct mt_app app;		/* on this card … */
+	uint64_t generation;		/* … and not out since */
+	struct mt_ub_result result;	/* GBA_U: of the run that the card is told of */
+	struct mt_usim_op *card;	/* telling it */
 	struct mt_payer payer;
 };
 
@@ -49,6 +53,7 @@ mt_run_free(struct mt_run *r)
 	if (r == NULL)
 		return;
 	mt_ub_cancel(r->ub);
+	mt_usim_cancel(r->card);
 	mt_wait_clear(&r->waiting);
 	free(r);
 }
@@ -56,7 +61,7 @@ mt_run_free(struct mt_run *r)
 bool
 mt_run_under_way(const struct mt_run *r)
 {
-	return r->due || r->ub != NULL;
+	return r->due || r->ub != NULL || r->card != NULL;
 }
 
 /* --- who pays */
@@ -155,12 +160,13 @@ store_result(struct mt_run *r, const struct mt_ub_result *u)
 	return mt_store_end(st, rc);
 }
 
+/* Not even out and in again: its removal ended what was under way (C2). */
 static bool
 same_card(const struct mt_run *r)
 {
-	const struct mt_app *app = mt_sim_app(r->env.sim);
+	const struct mt_app *app = mt_sim_app(r->env.sim, r->env.kind);
 
-	return app != NULL && strcmp(app->iccid.s, r->app.iccid.s) == 0 && strcmp(app->aid, r->app.aid) == 0;
+	return app != NULL && mt_sim_info(r->env.sim)->generation == r->generation && strcmp(app->aid, r->app.aid) == 0;
 }
 
 static enum rc
@@ -189,9 +195,62 @@ on_failed(struct mt_run *r, const struct mt_ub_result *u, enum reason why)
 }
 
 static void
-on_ub(void *arg, struct mt_ub_result *u)
+on_done(struct mt_run *r, const struct mt_ub_result *u)
 {
 	const struct mt_outcome done = { REASON_NONE, 0, "" };
+
+	if (!same_card(r)) {
+		on_failed(r, u, REASON_LOCAL_NO_UICC);
+		return;
+	}
+	if (store_result(r, u) != RC_OK) {
+		on_failed(r, u, REASON_INTERNAL);
+		return;
+	}
+	purge_expect(r->env.purge, u->ks.expires);
+	end_run(r, &done, &u->ks, u->dur_us);
+}
+
+/* --- GBA_U: the Ks is in the card */
+
+/* Without a TMPI the IMPI will do. */
+static void
+on_tmpi_key(void *arg, enum reason why, struct secret *key)
+{
+	struct mt_run *r = arg;
+
+	r->card = NULL;
+	if (why != REASON_NONE || kdf_tmpi_from(key, r->result.tmpi) != RC_OK)
+		log_warn("gba: btid=%s: no TMPI: %s", r->result.ks.btid.s, reason_get(why)->what);
+	secret_free(key);
+	on_done(r, &r->result);
+}
+
+/* TS 33.220 B.4, with a NAF derivation for BSF_Id. */
+static bool
+ask_tmpi_key(struct mt_run *r)
+{
+	struct naf_id bsf_id;
+
+	return r->result.tmpi_due && kdf_bsf_id(strchr(r->result.ks.btid.s, '@') + 1, &bsf_id) == RC_OK &&
+	    mt_sim_ks_ext_naf(r->env.sim, r->env.kind, &r->result.ks, &bsf_id, on_tmpi_key, r, &r->card) == RC_OK;
+}
+
+static void
+on_put(void *arg, enum reason why)
+{
+	struct mt_run *r = arg;
+
+	r->card = NULL;
+	if (why != REASON_NONE)
+		on_failed(r, &r->result, why);
+	else if (!ask_tmpi_key(r))
+		on_done(r, &r->result);
+}
+
+static void
+on_ub(void *arg, struct mt_ub_result *u)
+{
 	struct mt_run *r = arg;
 
 	r->ub = NULL;
@@ -203,12 +262,13 @@ on_ub(void *arg, struct mt_ub_result *u)
 		on_failed(r, u, u->why);
 		return;
 	}
-	if (store_result(r, u) != RC_OK) {
-		on_failed(r, u, REASON_INTERNAL);
+	if (u->ks.ks != NULL) {
+		on_done(r, u);
 		return;
 	}
-	purge_expect(r->env.purge, u->ks.expires);
-	end_run(r, &done, &u->ks, u->dur_us);
+	r->result = *u;			/* holds no secret */
+	if (mt_sim_put_btid(r->env.sim, r->env.kind, &u->ks, on_put, r, &r->card) != RC_OK)
+		on_failed(r, u, REASON_INTERNAL);
 }
 
 /* --- its beginning */
@@ -229,14 +289,16 @@ static enum rc
 start_ub(struct mt_run *r, const struct mt_usim_info *info)
 {
 	const struct mt_seams *s = r->env.s;
-	struct mt_ub_env env = { s->clock, s->rnd, s->http, &r->env.conf->ub, mt_sim_ub_card(r->env.sim) };
-	struct mt_ub_ask ask = { .impi = info->impi, .min_left_s = r->env.conf->ks_min_left_s, .now_s = timeguard_now(s->guard) };
+	struct mt_ub_env env = { s->clock, s->rnd, s->http, &r->env.conf->ub, mt_sim_ub_card(r->env.sim, r->env.kind) };
+	const struct impi *impi = &info->app[r->env.kind].impi;
+	struct mt_ub_ask ask = { .impi = *impi, .min_left_s = r->env.conf->ks_min_left_s, .now_s = timeguard_now(s->guard) };
 	enum rc rc;
 
-	r->app = *mt_sim_app(r->env.sim);
+	r->app = *mt_sim_app(r->env.sim, r->env.kind);
+	r->generation = info->generation;
 	if (!mt_run_bsf(r, ask.fqdn))
 		return RC_STATE;
-	if ((rc = mt_store_get_tmpi(s->store, &r->app, &info->impi, ask.tmpi)) != RC_OK)
+	if ((rc = mt_store_get_tmpi(s->store, &r->app, impi, ask.tmpi)) != RC_OK)
 		return rc;
 	mt_tally_add(r->env.tally, MT_TALLY_UB_RUNS);
 	return mt_ub_start(&env, &ask, on_ub, r, &r->ub);
@@ -248,16 +310,23 @@ on_paid(void *arg, enum rc rc)
 {
 	struct mt_run *r = arg;
 	const struct mt_usim_info *info = mt_sim_info(r->env.sim);
+	enum reason why = REASON_LOCAL_NO_UICC;
+	bool gba_u;
 
 	r->due = false;
 	if (rc != RC_OK) {
 		fail_run(r, REASON_NOT_DURABLE);
 		return;
 	}
-	if (info != NULL && start_ub(r, info) == RC_OK)
-		return;
+	if (info != NULL && mt_sim_app(r->env.sim, r->env.kind) != NULL) {
+		why = mt_policy_gba_u(r->env.conf, &info->app[r->env.kind], &gba_u);
+		if (why == REASON_NONE && (why = REASON_INTERNAL, start_ub(r, info)) == RC_OK)
+			return;
+	}
+	if (why == REASON_CARD_NO_GBA_U)
+		log_reason(why, "gba: icc_id=%s impi=%s", info->iccid.s, info->app[r->env.kind].impi.s);
 	refund(r);
-	fail_run(r, info == NULL ? REASON_LOCAL_NO_UICC : REASON_INTERNAL);
+	fail_run(r, why);
 }
 
 void

@@ -1,6 +1,9 @@
 /*
- * mt_run: one Ub run at a time, who waits for it, and who pays.                                              RULES K8
+ * mt_run: one Ub run at a time for an application of the card, who waits for it, and who pays.                                              RULES K8
  * A run begins when its payment is durable, and its waiters hear of it in the turn that stores its Ks.
+ *
+ *	pay ─▶ Ub ─▶ GBA_ME: Ks, B-TID, TMPI ─────────────────────────────────────────▶ store ─▶ who waits
+ *	        └──▶ GBA_U: B-TID into EF_GBABP (RAND ours? C3) ─▶ TMPI by the UICC ─▶ "in the UICC"
  */
 #ifndef MTD_RUN_H
 #define MTD_RUN_H
@@ -39,6 +42,7 @@ struct mt_runner {		/* first member of something allocated with malloc() */
 struct mt_run_env {		/* borrowed */
 	const struct mt_seams *s;
 	const struct mt_conf *conf;
+	enum mt_app_kind kind;
 	struct mt_sim *sim;
 	struct purge *purge;
 	struct mt_tally *tally;

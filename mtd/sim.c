@@ -6,29 +6,16 @@
 #include "common/clock.h"
 #include "common/hex.h"
 #include "common/log.h"
+#include "common/store.h"
+#include "common/timeguard.h"
 #include "common/turn.h"
+#include "mtd/mt.h"
+#include "mtd/policy.h"
+#include "mtd/sim_int.h"
 #include "mtd/uicc.h"
 
 #define RECORD_RETRY_MS 1000
-
-struct mt_sim {
-	struct mt_sim_env env;
-	struct mt_usim *usim;
-
-	enum mt_sim_state state;
-	enum reason why;		/* NONE: why */
-	struct mt_usim_info info;
-	struct mt_app app;
-	struct mt_usim_op *reading;
-	bool recording, replaced;
-	struct clock_timer *again;	/* recording failed */
-
-	struct mt_usim_op *auth;	/* Ub's question under way */
-	mt_auth_fn *auth_fn;
-	void *auth_arg;
-};
-
-static void record(void *arg);
+#define ABSENT_MS 3000		/* a reader may need so long to tell of a card that was in all the time */
 
 static void
 sim_enter(struct mt_sim *s, enum mt_sim_state state, enum reason why)
@@ -38,9 +25,11 @@ sim_enter(struct mt_sim *s, enum mt_sim_state state, enum reason why)
 	log_debug("card: %s -> %s", name[s->state], name[state]);
 	s->state = state;
 	s->why = why;
-	s->env.on_change(s->env.arg, s->replaced);
-	s->replaced = false;
+	s->env.on_change(s->env.arg, s->deleted);
+	s->deleted = false;
 }
+
+/* --- what the store is told */
 
 static void
 on_recorded(void *arg, enum rc rc)
@@ -48,38 +37,120 @@ on_recorded(void *arg, enum rc rc)
 	struct mt_sim *s = arg;
 
 	s->recording = false;
-	if (s->state != MT_SIM_READING || s->reading != NULL)
-		return;			/* pulled, or pulled and put in again: that one is being read */
-	if (rc != RC_OK || strcmp(s->app.iccid.s, s->info.iccid.s) != 0) {
+	if (rc == RC_OK)
+		s->done = s->put;
+	if (s->reading != NULL)
+		return;			/* put in again: that one is recorded when it is read */
+	if (rc != RC_OK || s->done != s->removals || strcmp(s->app[MT_APP_USIM].app.iccid.s, s->info.iccid.s) != 0) {
 		clock_timer_set(s->again, rc != RC_OK ? RECORD_RETRY_MS : 0);
 		return;
 	}
-	log_info("card: icc_id=%s impi=%s", s->info.iccid.s, s->info.impi.s);
+	if (s->state != MT_SIM_READING) {
+		s->env.on_change(s->env.arg, s->deleted);
+		s->deleted = false;
+		return;
+	}
+	for (unsigned k = 0; k < MT_APPS && s->info.app[k].aid_len > 0; k++)
+		log_info("card: icc_id=%s aid=%s impi=%s%s", s->info.iccid.s, s->app[k].app.aid, s->info.app[k].impi.s,
+		    s->app[k].gba_u ? " GBA_U" : s->info.app[k].gba ? " GBA_ME, by uicc { gba }" : " GBA_ME");
 	sim_enter(s, MT_SIM_READY, REASON_NONE);
 }
 
-/* seed 7.5: another UICC, and everything of the old one goes. Only when that is durable does the card count. */
-static void
-record(void *arg)
+/*
+ * The Ks that a terminal, perhaps we, left in the card: gone on with, unless ours is newer or there is none (EF_GBABP). A Ks whose
+ * place is not the one in force any more (uicc { gba } was changed, or the card's services) is dropped.
+ */
+static enum rc
+adopt(struct mt_sim *s, unsigned kind)
 {
-	struct mt_sim *s = arg;
+	const struct mt_usim_app *a = &s->info.app[kind];
+	const struct mt_app *app = &s->app[kind].app;
+	int64_t now = timeguard_now(s->env.guard);
+	struct mt_ks ks = { .ks = NULL };
+	bool gba_u = s->app[kind].gba_u, fits, dropped;
+	enum rc rc;
+
+	rc = mt_store_get_ks(s->env.store, app, now, 0, &ks);
+	if (rc != RC_OK && rc != RC_NOTFOUND && rc != RC_EXPIRED && rc != RC_DENIED)
+		return rc;
+	if (rc == RC_OK) {
+		fits = gba_u ? ks.ks == NULL && a->bp.whole && strcmp(ks.btid.s, a->bp.btid.s) == 0 : ks.ks != NULL;
+		rc = fits ? RC_OK : mt_store_drop_ks(s->env.store, app, &ks.btid, &dropped);
+		if (!fits)
+			log_info("card: icc_id=%s btid=%s: its Ks is not used any more", s->info.iccid.s, ks.btid.s);
+		mt_ks_clear(&ks);
+		if (rc != RC_OK || fits)
+			return rc;
+	}
+	if (!gba_u || !a->bp.whole || a->bp.expires <= now)
+		return RC_OK;
+	ks = (struct mt_ks){ .btid = a->bp.btid, .impi = a->impi, .created = now, .expires = a->bp.expires };
+	memcpy(ks.rand, a->bp.rand, sizeof ks.rand);
+	log_info("card: icc_id=%s btid=%s: goes on with the Ks that is in the card", s->info.iccid.s, ks.btid.s);
+	return mt_store_put_ks(s->env.store, app, &ks);
+}
+
+/* In the store's transaction. *changed: another card's data went. */
+static enum rc
+put_card(struct mt_sim *s, bool *changed)
+{
+	enum rc rc;
+
+	if (s->done != s->removals) {
+		bool gone = false;
+
+		if ((rc = mt_store_removed(s->env.store, s->env.conf->without_card == MT_WITHOUT_CARD_DELETED, &gone)) != RC_OK)
+			return rc;
+		s->deleted |= gone;
+	}
+	if (s->info.iccid.s[0] == '\0')
+		return RC_OK;
+	if ((rc = mt_store_card(s->env.store, &s->info.iccid, changed)) != RC_OK)
+		return rc;
+	for (unsigned k = 0; k < MT_APPS && s->info.app[k].aid_len > 0 && rc == RC_OK; k++)
+		rc = adopt(s, k);
+	return rc;
+}
+
+/*
+ * C2, seed 7.5: removal, and another UICC, for which everything of the old one goes. Only when that is durable does the card count.
+ */
+static void
+record(struct mt_sim *s)
+{
 	bool changed = false;
 	enum rc rc;
 
-	if (s->state != MT_SIM_READING || s->reading != NULL || s->recording)
+	if (s->reading != NULL || s->recording || (s->done == s->removals && s->info.iccid.s[0] == '\0'))
 		return;
-	s->app.iccid = s->info.iccid;
-	hex_print(span_of(s->info.aid, s->info.aid_len), s->app.aid);
-	if ((rc = mt_store_card(s->env.store, &s->info.iccid, &changed)) != RC_OK) {
+	for (unsigned k = 0; k < MT_APPS; k++) {
+		s->app[k].app.iccid = s->info.iccid;
+		hex_print(span_of(s->info.app[k].aid, s->info.app[k].aid_len), s->app[k].app.aid);
+		(void)mt_policy_gba_u(s->env.conf, &s->info.app[k], &s->app[k].gba_u);	/* a refusal is the run's to tell */
+	}
+	if ((rc = store_begin(s->env.store)) == RC_OK)
+		rc = mt_store_end(s->env.store, put_card(s, &changed));
+	if (rc != RC_OK) {
 		log_error("card: icc_id=%s cannot be recorded: %s", s->info.iccid.s, rc_str(rc));
 		clock_timer_set(s->again, RECORD_RETRY_MS);
 		return;
 	}
 	if (changed)
 		log_info("card: icc_id=%s was not in before: what belonged to other cards is deleted", s->info.iccid.s);
-	s->replaced |= changed;
+	s->deleted |= changed;
+	s->put = s->removals;
 	s->recording = true;
 	turn_later(s->env.turn, on_recorded, s);
+}
+
+static void
+on_again(void *arg)
+{
+	struct mt_sim *s = arg;
+
+	s->removals += s->absent;
+	s->absent = false;
+	record(s);
 }
 
 /* usim.c logged a refusal. */
@@ -89,11 +160,9 @@ on_read(void *arg, enum reason why, const struct mt_usim_info *info)
 	struct mt_sim *s = arg;
 
 	s->reading = NULL;
-	if (why != REASON_NONE) {
+	s->info = *info;		/* of a card that cannot be used the ICC_ID alone, if that */
+	if (why != REASON_NONE)
 		sim_enter(s, MT_SIM_NONE, why);
-		return;
-	}
-	s->info = *info;
 	record(s);
 }
 
@@ -105,8 +174,12 @@ on_card(void *arg, bool in)
 	mt_usim_cancel(s->reading);
 	s->reading = NULL;
 	clock_timer_stop(s->again);
+	s->absent = false;
+	s->info = (struct mt_usim_info){ .generation = 0 };
 	if (!in) {
+		s->removals++;
 		sim_enter(s, MT_SIM_NONE, REASON_CARD_NONE);
+		record(s);
 		return;
 	}
 	if (mt_usim_open(s->usim, on_read, s, &s->reading) != RC_OK) {
@@ -115,52 +188,6 @@ on_card(void *arg, bool in)
 		return;
 	}
 	sim_enter(s, MT_SIM_READING, REASON_NONE);
-}
-
-/* --- the card as Ub sees it */
-
-static void
-on_auth(void *arg, struct mt_usim_auth *a)
-{
-	static const enum mt_auth_how how[] = {
-		[MT_USIM_OK] = MT_AUTH_OK, [MT_USIM_SYNC] = MT_AUTH_SYNC, [MT_USIM_MAC] = MT_AUTH_MAC, [MT_USIM_FAILED] = MT_AUTH_FAILED
-	};
-	struct mt_sim *s = arg;
-	struct mt_auth told = { .how = how[a->verdict], .res = a->res, .ck = a->ck, .ik = a->ik, .detail = reason_get(a->why)->what };
-
-	memcpy(told.auts, a->auts, sizeof told.auts);
-	s->auth = NULL;
-	s->auth_fn(s->auth_arg, &told);
-	secret_free(a->res);
-	secret_free(a->ck);
-	secret_free(a->ik);
-}
-
-static enum rc
-sim_authenticate(void *ctx, const uint8_t rand[static AKA_RAND_LEN], const uint8_t autn[static AKA_AUTN_LEN], mt_auth_fn *fn, void *arg)
-{
-	struct mt_sim *s = ctx;
-
-	if (s->state != MT_SIM_READY || s->auth != NULL)
-		return RC_STATE;
-	s->auth_fn = fn;
-	s->auth_arg = arg;
-	return mt_usim_authenticate(s->usim, &s->info, rand, autn, on_auth, s, &s->auth);
-}
-
-static void
-sim_cancel(void *ctx)
-{
-	struct mt_sim *s = ctx;
-
-	mt_usim_cancel(s->auth);
-	s->auth = NULL;
-}
-
-struct mt_ub_card
-mt_sim_ub_card(struct mt_sim *s)
-{
-	return (struct mt_ub_card){ sim_authenticate, sim_cancel, s };
 }
 
 /* --- life */
@@ -176,9 +203,13 @@ mt_sim_new(const struct mt_sim_env *env, struct mt_sim **out)
 	s->env = *env;
 	s->state = MT_SIM_NONE;
 	s->why = REASON_CARD_NONE;
-	if ((rc = mt_usim_new(env->uicc, env->conf, &s->usim)) != RC_OK)
+	for (unsigned k = 0; k < MT_APPS; k++) {
+		s->app[k].s = s;
+		s->app[k].kind = k;
+	}
+	if ((rc = mt_usim_new(env->uicc, &env->conf->usim, &s->usim)) != RC_OK)
 		goto out;
-	if ((rc = clock_timer_new(env->clock, record, s, &s->again)) != RC_OK)
+	if ((rc = clock_timer_new(env->clock, on_again, s, &s->again)) != RC_OK)
 		goto out;
 	*out = s;
 	s = NULL;
@@ -201,9 +232,13 @@ mt_sim_free(struct mt_sim *s)
 void
 mt_sim_start(struct mt_sim *s)
 {
-	/* A card that is in is told of in a moment: nobody shall hear "no card" until then. */
-	if (mt_uicc_present(s->env.uicc))
+	/* A card that is in is told of in a moment: nobody shall hear "no card" until then. Absent = removed (C2). */
+	if (mt_uicc_present(s->env.uicc)) {
 		s->state = MT_SIM_READING;
+	} else {
+		s->absent = true;
+		clock_timer_set(s->again, ABSENT_MS);
+	}
 	mt_uicc_listen(s->env.uicc, on_card, s);
 }
 
@@ -226,7 +261,7 @@ mt_sim_info(const struct mt_sim *s)
 }
 
 const struct mt_app *
-mt_sim_app(const struct mt_sim *s)
+mt_sim_app(const struct mt_sim *s, enum mt_app_kind kind)
 {
-	return s->state == MT_SIM_READY ? &s->app : NULL;
+	return s->state == MT_SIM_READY && s->info.app[kind].aid_len > 0 ? &s->app[kind].app : NULL;
 }

@@ -152,6 +152,27 @@ mt_store_card(struct store *st, const struct iccid *iccid, bool *changed)
 	return rc;
 }
 
+enum rc
+mt_store_removed(struct store *st, bool with_keys, bool *deleted)
+{
+	static const enum mt_sql all[] = { MT_SQL_REMOVED_KS, MT_SQL_REMOVED_KS_NAF, MT_SQL_REMOVED_KEY };
+	size_t n_all = with_keys ? sizeof all / sizeof *all : 1;
+	int gone = 0;
+	enum rc rc;
+
+	if ((rc = store_begin(st)) != RC_OK)
+		return rc;
+	for (size_t i = 0; i < n_all && rc == RC_OK; i++) {
+		int n = 0;
+
+		rc = sql_run(st, all[i], &n, "");
+		gone += n;
+	}
+	if ((rc = mt_store_end(st, rc)) == RC_OK)
+		*deleted = gone > 0;
+	return rc;
+}
+
 /* --- Ks */
 
 void

@@ -50,6 +50,11 @@ enum rc mt_store_card(struct store *st, const struct iccid *iccid, bool *changed
 /* The card recorded last. RC_NOTFOUND: none yet. */
 enum rc mt_store_last_card(struct store *st, struct iccid *out) MUST_USE;
 
+/*
+ * No card is in: every Ks goes (C2); with_keys: each Ks_(ext)_NAF and Ks_local_MT, too. *deleted: there was something.
+ */
+enum rc mt_store_removed(struct store *st, bool with_keys, bool *deleted) MUST_USE;
+
 /* --- Ks */
 struct mt_ks {
 	struct btid btid;

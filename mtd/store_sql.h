@@ -16,6 +16,9 @@
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)") \
 	X(GET_KS, "SELECT btid, rand, impi, ks, created, expires FROM ks WHERE icc_id = ?1 AND aid = ?2") \
 	X(DROP_KS, "DELETE FROM ks WHERE icc_id = ?1 AND aid = ?2 AND btid = ?3") \
+	X(REMOVED_KS, "DELETE FROM ks") \
+	X(REMOVED_KS_NAF, "DELETE FROM ks_naf") \
+	X(REMOVED_KEY, "DELETE FROM key") \
 	X(DROP_KS_NAF, "DELETE FROM ks_naf WHERE icc_id = ?1 AND aid = ?2 AND btid = ?3") \
 	X(PUT_TMPI, "INSERT OR REPLACE INTO tmpi (icc_id, aid, impi, tmpi) VALUES (?1, ?2, ?3, ?4)") \
 	X(DROP_TMPI, "DELETE FROM tmpi WHERE icc_id = ?1 AND aid = ?2") \

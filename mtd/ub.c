@@ -206,12 +206,12 @@ on_card(void *arg, const struct mt_auth *a)
 		ub_enter(u, UB_INITIAL);
 		u->fresh = true;	/* ub.md 6: not on the connection that brought it */
 		if (u->mac_retried) {
-			ub_end(u, REASON_BSF_AUTN, "MAC wrong");
+			ub_end(u, a->mac, "MAC wrong");
 			return;
 		}
 		u->mac_retried = true;	/* once in a run: a third open challenge would be one too many for many a BSF */
 		if (u->with_tmpi) {
-			ub_refuse(u, REASON_BSF_AUTN, "MAC wrong");
+			ub_refuse(u, a->mac, "MAC wrong");
 			return;
 		}
 		log_info("ub: impi=%s: the card finds AUTN's MAC wrong: once more from the start", u->ask.impi.s);
@@ -267,8 +267,10 @@ make_tmpi(struct mt_ub *u, const struct http_reply *r)
 
 	if (!mt_ub_has_token(u->env.conf->user_agent) || !mt_ub_has_token(http_header_get(r->headers, r->n_headers, "Server")))
 		return RC_OK;
-	if (u->ks == NULL)
-		return RC_OK;		/* GBA_U: the UICC derives it, with the NAF keys */
+	if (u->ks == NULL) {
+		u->result.tmpi_due = true;	/* GBA_U: the UICC derives it, as a NAF key */
+		return RC_OK;
+	}
 	return kdf_tmpi(u->ks, u->rand, span_str(u->ask.impi.s), host, u->result.tmpi);
 }
 

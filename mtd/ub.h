@@ -36,6 +36,7 @@ struct mt_auth {
 	enum mt_auth_how how;
 	const struct secret *res, *ck, *ik;	/* OK; borrowed; ck and ik NULL when they stay in the UICC (GBA_U) */
 	uint8_t auts[AKA_AUTS_LEN];		/* SYNC */
+	enum reason mac;			/* MAC: what the run ends with if that stays */
 	const char *detail;			/* FAILED: for the log; may be NULL */
 };
 typedef void mt_auth_fn(void *arg, const struct mt_auth *a);
@@ -71,6 +72,7 @@ struct mt_ub_result {
 	bool tmpi_refused;		/* the TMPI given is of no more use */
 	struct mt_ks ks;		/* done: its secret may be taken (set ks.ks NULL) */
 	char tmpi[TMPI_LEN + 1];	/* done: the new TMPI, "" = none came of it */
+	bool tmpi_due;			/* done, Ks in the UICC: both ends know TMPIs, and the UICC must derive it */
 	int64_t dur_us;
 };
 typedef void mt_ub_fn(void *arg, struct mt_ub_result *r);

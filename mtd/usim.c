@@ -2,8 +2,11 @@
  * Each question is a walk over the steps of usim_steps.c: a step asks with one APDU and takes its answer, which says the
  * next step. Where the card wants its PIN, the walk goes by PIN_QUERY and PIN_VERIFY and comes back to the step refused.
  *
- *	open          MF → EF_ICCID → EF_DIR → ADF USIM → EF_IMSI → EF_AD → EF_UST
- *	authenticate  ADF USIM → AUTHENTICATE
+ *	open          MF → EF_ICCID → EF_DIR → ADF USIM → EF_IMSI → EF_AD → EF_UST (→ EF_GBABP → EF_NAFKCA)
+ *	              (→ ADF ISIM → EF_IMPI → EF_IST (→ EF_GBABP → EF_NAFKCA))
+ *	authenticate  ADF → AUTHENTICATE, in the 3G or the GBA context
+ *	put_btid      ADF → EF_GBABP: is it our RAND? → UPDATE BINARY
+ *	ks_ext_naf    ADF → EF_GBABP: is it our run? → AUTHENTICATE, GBA context, NAF derivation
  */
 #include "mtd/usim.h"
 
@@ -30,14 +33,26 @@ finish(struct mt_usim_op *op, enum reason why)
 	struct mt_usim_op o = *op;
 
 	op_free(op);		/* first: the callback may begin the next question, or free the mt_usim */
-	if (!o.authenticates) {
-		o.on_open(o.arg, why, why == REASON_NONE ? &o.info : NULL);
-		return;
-	}
-	o.auth.why = why;
 	if (why != REASON_NONE)
-		o.auth.verdict = why == REASON_CARD_MAC ? MT_USIM_MAC : MT_USIM_FAILED;
-	o.on_auth(o.arg, &o.auth);
+		secret_free(o.key);
+	switch (o.question) {
+	case MT_ASK_OPEN:
+		if (why != REASON_NONE)
+			o.info = (struct mt_usim_info){ .iccid = o.info.iccid };
+		o.on_open(o.arg, why, &o.info);
+		return;
+	case MT_ASK_PUT_BTID:
+		o.on_put(o.arg, why);
+		return;
+	case MT_ASK_NAF:
+		o.on_naf(o.arg, why, why == REASON_NONE ? o.key : NULL);
+		return;
+	case MT_ASK_AUTH:
+		o.auth.why = why;
+		if (why != REASON_NONE)
+			o.auth.verdict = why == REASON_CARD_MAC ? MT_USIM_MAC : MT_USIM_FAILED;
+		o.on_auth(o.arg, &o.auth);
+	}
 }
 
 /* --- the walk */
@@ -86,7 +101,7 @@ on_begun(struct mt_uicc_session *s, void *arg)
 	uint64_t now = mt_uicc_generation(op->m->u);
 
 	(void)s;
-	if (op->authenticates && op->info.generation != now) {
+	if (op->question != MT_ASK_OPEN && op->info.generation != now) {
 		log_reason(REASON_CARD_CHANGED, "usim: iccid=%s", op->info.iccid.s);
 		finish(op, REASON_CARD_CHANGED);
 		return;
@@ -135,13 +150,42 @@ mt_usim_open(struct mt_usim *m, void (*fn)(void *arg, enum reason why, const str
 }
 
 enum rc
-mt_usim_authenticate(struct mt_usim *m, const struct mt_usim_info *on, const uint8_t rand[static AKA_RAND_LEN],
-    const uint8_t autn[static AKA_AUTN_LEN], void (*fn)(void *arg, struct mt_usim_auth *a), void *arg, struct mt_usim_op **out)
+mt_usim_authenticate(struct mt_usim *m, const struct mt_usim_info *on, const struct mt_usim_challenge *c,
+    void (*fn)(void *arg, struct mt_usim_auth *a), void *arg, struct mt_usim_op **out)
 {
-	struct mt_usim_op form = { .step = MT_STEP_SELECT_USIM, .authenticates = true, .on_auth = fn, .arg = arg, .info = *on };
+	struct mt_usim_op form = {
+		.step = MT_STEP_SELECT_APP, .question = MT_ASK_AUTH, .on_auth = fn, .arg = arg, .info = *on, .kind = c->app, .gba_u = c->gba_u
+	};
 
-	memcpy(form.rand, rand, sizeof form.rand);
-	memcpy(form.autn, autn, sizeof form.autn);
+	memcpy(form.rand, c->rand, sizeof form.rand);
+	memcpy(form.autn, c->autn, sizeof form.autn);
+	return start(m, &form, out);
+}
+
+enum rc
+mt_usim_put_btid(struct mt_usim *m, const struct mt_usim_info *on, const struct mt_usim_run *run,
+    void (*fn)(void *arg, enum reason why), void *arg, struct mt_usim_op **out)
+{
+	const struct mt_usim_op form = {
+		.step = MT_STEP_SELECT_APP, .question = MT_ASK_PUT_BTID, .on_put = fn, .arg = arg, .info = *on, .kind = run->app, .run = *run
+	};
+
+	return start(m, &form, out);
+}
+
+enum rc
+mt_usim_ks_ext_naf(struct mt_usim *m, const struct mt_usim_info *on, const struct mt_usim_run *run, const struct naf_id *naf,
+    void (*fn)(void *arg, enum reason why, struct secret *key), void *arg, struct mt_usim_op **out)
+{
+	struct mt_usim_op form = {
+		.step = MT_STEP_SELECT_APP, .question = MT_ASK_NAF, .on_naf = fn, .arg = arg, .info = *on, .kind = run->app, .run = *run
+	};
+	uint8_t octets[NAF_ID_OCTETS_MAX];
+	size_t n = naf_id_octets(naf, octets);
+	enum rc rc;
+
+	if ((rc = mt_apdu_gba_naf(span_of(octets, n), span_str(on->app[run->app].impi.s), &form.cmd)) != RC_OK)
+		return rc;
 	return start(m, &form, out);
 }
 

@@ -43,7 +43,9 @@ struct fake_bsf {
 	struct rnd_seeded rnd;
 	struct secret *k, *opc;
 	char impi[IMPI_MAX + 1], tmpi[TMPI_LEN + 1];
+	char impi2[IMPI_MAX + 1];	/* another subscription of the same card; "" = none */
 	bool tmpi_token, forget_tmpi;
+	bool gba_u;			/* the subscriber's: AUTN* */
 	enum digest_alg alg;
 	uint64_t sqn;
 	int64_t lifetime_s;
@@ -97,6 +99,8 @@ fake_challenge(struct fake_bsf *b, struct fake_reply *r)
 	ck_ok(sqn_next(b->sqn, 1, &b->sqn));
 	aka_vector_clear(&b->av);
 	ck_ok(aka_make(b->k, b->opc, rand, b->sqn, amf, &b->av));
+	if (b->gba_u)
+		ck_ok(aka_autn_star(b->av.ik, b->av.autn, b->av.autn));
 	digest_nonce_print(b->av.rand, b->av.autn, b->nonce);
 	(void)snprintf(d.nonce, sizeof d.nonce, "%s", b->nonce);
 	ck_ok(digest_print_challenge(&d, text, sizeof text));
@@ -186,7 +190,7 @@ fake_judge(struct fake_bsf *b, const struct http_call *c, struct fake_reply *r)
 	fake_header(r, "Server", b->tmpi_token ? "fake 3gpp-gba-tmpi" : "fake");
 	ck_assert_str_eq(d.realm, FAKE_BSF_FQDN);
 	ck_assert_str_eq(c->method, "GET");
-	if (strcmp(d.username, b->impi) != 0 && (b->forget_tmpi || strcmp(d.username, b->tmpi) != 0)) {
+	if (strcmp(d.username, b->impi) != 0 && (b->impi2[0] == '\0' || strcmp(d.username, b->impi2) != 0) && (b->forget_tmpi || strcmp(d.username, b->tmpi) != 0)) {
 		r->status = 403;
 		return;
 	}

@@ -48,6 +48,8 @@ static struct {
 	struct fake_bsf bsf;
 	struct mt_conf conf;
 	struct mt *mt;
+	struct mt_card_image form;	/* what the cards put in have besides subscriber n */
+	char card_state[64];		/* theirs; "" = in memory: lost when the card is taken out */
 	char path[64];			/* of the store; "" = in memory */
 	bool commits_fail;
 } rig;
@@ -74,13 +76,18 @@ static inline void
 rig_insert(unsigned n)
 {
 	static const uint8_t aid[] = { 0xa0, 0, 0, 0, 0x87, 0x10, 2 };
-	struct mt_card_image image = { .mnc_len = 2, .k = rig_secret((uint8_t)(0x10 + n), 16), .opc = rig_secret((uint8_t)(0x20 + n), 16),
-		.app = { { .aid_len = sizeof aid, .gba_nafs = 1 } }, .sqn = { SQN_DELTA_DEFAULT, 0 } };
+	struct mt_card_image image = rig.form;
 
+	image.mnc_len = 2;
+	image.k = rig_secret((uint8_t)(0x10 + n), 16);
+	image.opc = rig_secret((uint8_t)(0x20 + n), 16);
+	image.sqn = (struct sqn_limits){ SQN_DELTA_DEFAULT, 0 };
+	image.app[MT_CARD_USIM].aid_len = sizeof aid;
+	image.app[MT_CARD_USIM].gba_nafs = 4;
 	(void)snprintf(image.iccid.s, sizeof image.iccid.s, "8988000000000000%04u", n);
 	(void)snprintf(image.imsi.s, sizeof image.imsi.s, "00101%010u", n);
 	memcpy(image.app[MT_CARD_USIM].aid, aid, sizeof aid);
-	ck_ok(mt_uicc_soft_insert_image(rig.uicc, &image, NULL));
+	ck_ok(mt_uicc_soft_insert_image(rig.uicc, &image, rig.card_state[0] != '\0' ? rig.card_state : NULL));
 	mt_card_image_clear(&image);
 }
 
@@ -186,6 +193,8 @@ rig_close(void)
 	secret_free(rig.opc);
 	if (rig.path[0] != '\0')
 		unlink(rig.path);
+	if (rig.card_state[0] != '\0')
+		unlink(rig.card_state);
 }
 
 static inline struct mt_counts

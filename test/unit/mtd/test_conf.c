@@ -64,6 +64,9 @@ START_TEST(defaults)
 	ck_assert_uint_eq(got.mt.ub.tolerate, 0);
 	ck_assert_int_eq(got.mt.ub.timeout_ms, 10000);
 	ck_assert(!got.mt.ub.use_currenttime);
+	ck_assert(got.mt.gba == MT_GBA_AUTO && got.mt.without_card == MT_WITHOUT_CARD_USABLE);	/* C2 */
+	ck_assert(got.mt.n_isim_nafs == 0 && !got.mt.isim_any);
+	ck_assert_mem_eq(got.mt.nafkca_ua, "\1\0\0\0\2", 5);
 	ck_assert_uint_eq(got.mt.n_nafs, 0);
 	ck_assert(!got.mt.naf_any);
 	ck_assert(!got.mt.device_any);
@@ -85,7 +88,8 @@ START_TEST(everything)
 	char text[4096];
 
 	(void)snprintf(text, sizeof text, HEAD
-	    "uicc {\n image = \"%s\"\n pin = \"1234\"\n mnc_len = 2\n}\n"
+	    "uicc {\n image = \"%s\"\n pin = \"1234\"\n mnc_len = 2\n gba = u\n keys_without_card = suspended\n"
+	    " isim_for = { \"b.example.org/0100000003\" }\n nafkca_protocol = \"0100000003\"\n}\n"
 	    "bsf {\n fqdn = \"bsf.example.org\"\n url = \"https://bsf.example.org:8443/gba\"\n dial = \"127.0.0.1:4001\"\n ca = \"%s\"\n"
 	    " user_agent = \"x; 3gpp-gba-tmpi\"\n headers = { \"X-IMEI: 490154203237518\", \"X-Empty:\" }\n"
 	    " tolerate = { no-authentication-info, opaque-btid, qop-auth }\n use_currenttime = yes\n timeout = \"5s\"\n}\n"
@@ -98,6 +102,9 @@ START_TEST(everything)
 	ck_assert_str_eq(got.image, card);
 	ck_assert_str_eq(got.mt.usim.pin, "1234");
 	ck_assert_uint_eq(got.mt.usim.mnc_len, 2);
+	ck_assert(got.mt.gba == MT_GBA_U && got.mt.without_card == MT_WITHOUT_CARD_SUSPENDED);
+	ck_assert(got.mt.n_isim_nafs == 1 && naf_id_eq(&got.mt.isim_nafs[0], &got.mt.nafs[1]));
+	ck_assert_mem_eq(got.mt.nafkca_ua, "\1\0\0\0\3", 5);
 	ck_assert_str_eq(got.mt.ub.fqdn, "bsf.example.org");
 	ck_assert_str_eq(got.mt.ub.url, "https://bsf.example.org:8443/gba");
 	ck_assert_str_eq(got.mt.ub.dial, "127.0.0.1:4001");
@@ -155,6 +162,14 @@ static const struct {
 	{ LOCAL "uicc {\n reader = \"0123456789012345678901234567890123456789012345678901234567890123456789"
 	    "012345678901234567890123456789012345678901234567890123456789\"\n}\n", "reader" },
 	{ LOCAL "uicc {\n mnc_len = 4\n}\n", "mnc_len" },
+	{ LOCAL "uicc {\n gba = yes\n}\n", "gba" },
+	{ LOCAL "uicc {\n keys_without_card = keep\n}\n", "keys_without_card" },
+	{ LOCAL "uicc {\n isim_for = { \"nafkc.example.org\" }\n}\n", "isim_for" },
+	{ LOCAL "uicc {\n isim_for = { any, \"a.example.org/0100000002\" }\n}\n", "isim_for" },
+	{ LOCAL "uicc {\n isim_for = { a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a }\n}\n", "at most 16" },
+	{ LOCAL "uicc {\n nafkca_protocol = \"01000002\"\n}\n", "nafkca_protocol" },
+	{ LOCAL "uicc {\n nafkca_protocol = \"0000000000\"\n}\n", "nafkca_protocol" },
+	{ LOCAL "uicc {\n nafkca_protocol = \"01000000AA\"\n}\n", "nafkca_protocol" },
 	{ LOCAL "uicc {\n image = \"/nonexistent/card\"\n}\n", "image" },
 	{ LOCAL "bsf {\n fqdn = \"BSF.example.org\"\n}\n", "fqdn" },
 	{ LOCAL "bsf {\n url = \"ftp://x.example/\"\n}\n", "url" },

@@ -509,8 +509,8 @@ START_TEST(no_card)
 }
 END_TEST
 
-/* Out and in again: nothing is lost; while it is out nothing is served. */
-START_TEST(same_card_again)
+/* Out and in again: Ks is gone, the keys are not (C2); while it is out nothing is derived. */
+START_TEST(c2_same_card_again)
 {
 	char *btid;
 
@@ -525,8 +525,11 @@ START_TEST(same_card_again)
 	ck_assert_int_eq(rig_keys(-1), 1);
 	rig_insert(1);
 	rig_run();
-	ck_assert_str_eq(dev_info(&dev, RIG_DEVICE), btid);
+	ck_assert_str_eq(dev_info(&dev, RIG_DEVICE), "");
 	ck_assert_int_eq(rig_keys(-1), 1);
+	dev_derive(&dev, RIG_NAF, RIG_DEVICE, NULL, NULL);
+	dev_expect(&dev, REASON_NONE);
+	ck_assert_str_ne(dev_text(&dev, "btid"), btid);
 	free(btid);
 }
 END_TEST
@@ -798,7 +801,7 @@ main(void)
 	tcase_add_test(t, k11_admitted_alone);
 	tcase_add_test(t, k11_any_admits_who_tells_no_id);
 	tcase_add_test(t, no_card);
-	tcase_add_test(t, same_card_again);
+	tcase_add_test(t, c2_same_card_again);
 	tcase_add_test(t, another_card_deletes_the_old_ones_data);
 	tcase_add_test(t, another_card_found_at_start);
 	tcase_add_test(t, card_pulled_in_a_run);

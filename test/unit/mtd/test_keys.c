@@ -71,7 +71,7 @@ START_TEST(vector_ts33259_6_4)
 
 	ck_ok(hex_parse_secret(span_str("c96634340b80dadd0d667f6f787f6832e32bd620fd9647e411342a05b532335f"), 32, &want));
 	ck_ok(hex_parse_secret(span_str("80ad9d73a8b0824324003e4883cebc728557a01c0bac474194b40f033d3ac8e9"), 32, &want_naf));
-	ck_ok(mt_keys_derive(&env, &app, &ks, &naf, &device, &here, NOW, &made));
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &ks, NULL }, &naf, &device, &here, NOW, &made));
 	ck_assert(made.naf_derived && made.key_derived);
 	ck_ok(secret_kcv(want, kcv));
 	ck_assert_str_eq(made.kcv, kcv);
@@ -92,13 +92,13 @@ START_TEST(k6_again_nothing_is_derived)
 {
 	struct mt_keys_made first, again;
 
-	ck_ok(mt_keys_derive(&env, &app, &ks, &naf, &device, &here, NOW, &first));
-	ck_ok(mt_keys_derive(&env, &app, &ks, &naf, &device, &here, NOW, &again));
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &ks, NULL }, &naf, &device, &here, NOW, &first));
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &ks, NULL }, &naf, &device, &here, NOW, &again));
 	ck_assert(!again.naf_derived && !again.key_derived);
 	ck_assert_str_eq(first.challenge, again.challenge);
 	ck_assert_str_eq(first.kcv, again.kcv);
 	ck_ok(device_id_parse(span_str("urn:x:2"), &device));
-	ck_ok(mt_keys_derive(&env, &app, &ks, &naf, &device, &here, NOW, &again));
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &ks, NULL }, &naf, &device, &here, NOW, &again));
 	ck_assert(!again.naf_derived && again.key_derived);
 	ck_assert_str_ne(first.challenge, again.challenge);
 	ck_assert_str_ne(first.kcv, again.kcv);
@@ -113,11 +113,34 @@ START_TEST(ks_in_the_uicc)
 
 	inside.ks = NULL;
 	untouched_fill(&made, sizeof made);
-	ck_rc(mt_keys_derive(&env, &app, &inside, &naf, &device, &here, NOW, &made), RC_STATE);
+	ck_rc(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &inside, NULL }, &naf, &device, &here, NOW, &made), RC_STATE);
 	ck_assert(untouched(&made, sizeof made));
-	ck_ok(mt_keys_derive(&env, &app, &ks, &naf, &device, &here, NOW, &made));
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &ks, NULL }, &naf, &device, &here, NOW, &made));
 	ck_ok(device_id_parse(span_str("urn:x:2"), &device));
-	ck_ok(mt_keys_derive(&env, &app, &inside, &naf, &device, &here, NOW, &made));
+	ck_assert(mt_keys_kept(&env, &app, &inside, &naf, NOW) && !mt_keys_kept(&env, &app, &inside, &naf, LATER));	/* K6 */
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &inside, NULL }, &naf, &device, &here, NOW, &made));
+}
+END_TEST
+
+/* What the UICC derived gives the same key as the Ks here would, and is kept. */
+START_TEST(ks_ext_naf_of_the_uicc)
+{
+	struct mt_keys_made made, again;
+	struct mt_ks inside = ks;
+	struct secret *ks_ext_naf, *got;
+
+	inside.ks = NULL;
+	ck_ok(kdf_ks_naf(ks.ks, ks.rand, span_str(ks.impi.s), &naf, &ks_ext_naf));
+	ck_assert(!mt_keys_kept(&env, &app, &inside, &naf, NOW) && mt_keys_kept(&env, &app, &ks, &naf, NOW));
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &inside, ks_ext_naf }, &naf, &device, &here, NOW, &made));
+	ck_assert(made.naf_derived && made.key_derived);
+	ck_ok(mt_store_get_ks_naf(st, &app, &ks.btid, &naf, NOW, &got));
+	ck_assert(secret_eq(got, ks_ext_naf));
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &ks, NULL }, &naf, &device, &here, NOW, &again));
+	ck_assert(!again.naf_derived && !again.key_derived);
+	ck_assert_str_eq(again.kcv, made.kcv);
+	secret_free(got);
+	secret_free(ks_ext_naf);
 }
 END_TEST
 
@@ -140,7 +163,7 @@ START_TEST(a_failure_takes_all_back)
 	struct mt_key k;
 
 	env.rnd = &broken;
-	ck_rc(mt_keys_derive(&env, &app, &ks, &naf, &device, &here, NOW, &made), RC_CRYPTO);
+	ck_rc(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &ks, NULL }, &naf, &device, &here, NOW, &made), RC_CRYPTO);
 	ck_rc(mt_store_get_ks_naf(st, &app, &ks.btid, &naf, NOW, &got), RC_NOTFOUND);
 	ck_rc(mt_store_get_key(st, &app.iccid, &t, NOW, &k), RC_NOTFOUND);
 }
@@ -168,7 +191,7 @@ START_TEST(k3_proofs)
 
 	untouched_fill(&proven, sizeof proven);
 	ck_rc(mt_keys_complete(&env, &app.iccid, &t, "", NOW, &proven), RC_NOTFOUND);
-	ck_ok(mt_keys_derive(&env, &app, &ks, &naf, &device, &here, NOW, &made));
+	ck_ok(mt_keys_derive(&env, &(struct mt_keys_source){ &app, &ks, NULL }, &naf, &device, &here, NOW, &made));
 	ck_rc(mt_keys_complete(&env, &app.iccid, &t, "AAAA", NOW, &proven), RC_DENIED);
 	ck_rc(mt_keys_complete(&env, &app.iccid, &t, "", LATER, &proven), RC_EXPIRED);
 	ck_assert(untouched(&proven, sizeof proven));
@@ -198,6 +221,7 @@ main(void)
 	tcase_add_test(t, vector_ts33259_6_4);
 	tcase_add_test(t, k6_again_nothing_is_derived);
 	tcase_add_test(t, ks_in_the_uicc);
+	tcase_add_test(t, ks_ext_naf_of_the_uicc);
 	tcase_add_test(t, a_failure_takes_all_back);
 	tcase_add_test(t, k3_proofs);
 	suite_add_tcase(s, t);

@@ -129,11 +129,78 @@ START_TEST(k1_offers)
 	ck_ok(naf_id_parse(span_str("naf.example.org/0100000002"), &c.nafs[0]));
 	ck_ok(naf_id_parse(span_str("naf.example.org/0100000003"), &other_protocol));
 	ck_ok(naf_id_parse(span_str("naf2.example.org/0100000002"), &other_name));
-	ck_assert(mt_policy_offers(&c, &c.nafs[0]));
-	ck_assert(!mt_policy_offers(&c, &other_protocol));
-	ck_assert(!mt_policy_offers(&c, &other_name));
+	ck_assert(mt_policy_offers(&c, NULL, &c.nafs[0]));
+	ck_assert(!mt_policy_offers(&c, NULL, &other_protocol));
+	ck_assert(!mt_policy_offers(&c, NULL, &other_name));
 	c.naf_any = true;
-	ck_assert(mt_policy_offers(&c, &other_name));
+	ck_assert(mt_policy_offers(&c, NULL, &other_name));
+}
+END_TEST
+
+/* Configured, then the card's, each once, and never more than devices read. */
+START_TEST(k1_naf_ids_of_conf_and_card)
+{
+	struct mt_usim_info info = { .app = { { .n_nafkca = 2, .nafkca = { "b.example.org", "a.example.org" } },
+		{ .n_nafkca = 2, .nafkca = { "b.example.org", "c.example.org" } } } };
+	struct mt_conf c = { .n_nafs = 1 };
+	struct naf_id out[MT_NAFS_MAX];
+	static const char *const want[] = { "a.example.org/0100000002", "b.example.org/0100000002", "c.example.org/0100000002" };
+	char text[NAF_ID_TEXT_MAX + 1];
+
+	mt_policy_defaults(&c);
+	ck_ok(naf_id_parse(span_str(want[0]), &c.nafs[0]));
+	ck_assert_uint_eq(mt_policy_nafs(&c, NULL, out), 1);
+	ck_assert_uint_eq(mt_policy_nafs(&c, &info, out), 3);
+	for (int i = 0; i < 3; i++) {
+		naf_id_print(&out[i], text);
+		ck_assert_str_eq(text, want[i]);
+		ck_assert(mt_policy_offers(&c, &info, &out[i]));
+		ck_assert(mt_policy_offers(&c, NULL, &out[i]) == (i == 0));
+	}
+	for (c.n_nafs = 0; c.n_nafs < MT_NAFS_MAX - 1; c.n_nafs++) {
+		(void)snprintf(text, sizeof text, "n%zu.example.org/0100000002", c.n_nafs);
+		ck_ok(naf_id_parse(span_str(text), &c.nafs[c.n_nafs]));
+	}
+	ck_assert_uint_eq(mt_policy_nafs(&c, &info, out), MT_NAFS_MAX);
+	ck_assert_str_eq(out[MT_NAFS_MAX - 1].fqdn, "b.example.org");
+}
+END_TEST
+
+START_TEST(which_application)
+{
+	struct mt_usim_info both = { .app = { { .aid_len = 7 }, { .aid_len = 7 } } }, usim = { .app = { { .aid_len = 7 } } };
+	struct mt_conf c = { .n_isim_nafs = 1 };
+	struct naf_id a, b;
+
+	ck_ok(naf_id_parse(span_str("a.example.org/0100000002"), &a));
+	ck_ok(naf_id_parse(span_str("b.example.org/0100000002"), &b));
+	c.isim_nafs[0] = b;
+	ck_assert_int_eq(mt_policy_app(&c, &both, &a), MT_APP_USIM);
+	ck_assert_int_eq(mt_policy_app(&c, &both, &b), MT_APP_ISIM);
+	ck_assert_int_eq(mt_policy_app(&c, &usim, &b), MT_APP_USIM);
+	c.isim_any = true;
+	ck_assert_int_eq(mt_policy_app(&c, &both, &a), MT_APP_ISIM);
+	ck_assert_int_eq(mt_policy_app(&c, &usim, &a), MT_APP_USIM);
+}
+END_TEST
+
+static const struct {
+	enum mt_gba_mode mode;
+	bool card, gba_u;
+	enum reason why;
+} procedures[] = {
+	{ MT_GBA_AUTO, true, true, REASON_NONE }, { MT_GBA_AUTO, false, false, REASON_NONE },
+	{ MT_GBA_ME, true, false, REASON_NONE }, { MT_GBA_ME, false, false, REASON_NONE },
+	{ MT_GBA_U, true, true, REASON_NONE }, { MT_GBA_U, false, false, REASON_CARD_NO_GBA_U },
+};
+START_TEST(which_procedure)
+{
+	struct mt_usim_app app = { .gba = procedures[_i].card };
+	struct mt_conf c = { .gba = procedures[_i].mode };
+	bool gba_u;
+
+	ck_assert_int_eq(mt_policy_gba_u(&c, &app, &gba_u), procedures[_i].why);
+	ck_assert(gba_u == procedures[_i].gba_u);
 }
 END_TEST
 
@@ -184,6 +251,9 @@ main(void)
 	tcase_add_test(t, k8_bucket_smaller_rate_and_giving_back);
 	tcase_add_test(t, k11_admission);
 	tcase_add_test(t, k1_offers);
+	tcase_add_test(t, k1_naf_ids_of_conf_and_card);
+	tcase_add_test(t, which_application);
+	tcase_add_loop_test(t, which_procedure, 0, TABLE_N(procedures));
 	tcase_add_loop_test(t, k11_loopback, 0, 10);
 	tcase_add_test(t, defaults);
 	suite_add_tcase(s, t);

@@ -459,6 +459,34 @@ START_TEST(new_card_deletes_all_of_the_old)
 }
 END_TEST
 
+/* C2: with the card goes Ks; the keys only if the rule says so. */
+START_TEST(c2_removed)
+{
+	struct btid one = btid("one");
+	struct secret *k = octets(9), *got;
+	struct mt_ks ks;
+	bool deleted, with_keys = _i == 1;
+
+	ck_ok(mt_store_removed(st, with_keys, &deleted));
+	ck_assert(!deleted);
+	put_ks(&card, "one", 1, LATER);
+	ck_ok(mt_store_put_ks_naf(st, &card, &one, &naf, LATER, k));
+	ck_ok(put_key(&card, "urn:d:1", "one", 3, LATER, &here));
+	ck_ok(mt_store_removed(st, with_keys, &deleted));
+	ck_assert(deleted);
+	ck_rc(mt_store_get_ks(st, &card, NOW, 0, &ks), RC_NOTFOUND);
+	if (with_keys) {
+		ck_rc(has_key(&card, "urn:d:1", "one", NOW), RC_NOTFOUND);
+		ck_rc(mt_store_get_ks_naf(st, &card, &one, &naf, NOW, &got), RC_NOTFOUND);
+	} else {
+		ck_ok(has_key(&card, "urn:d:1", "one", NOW));
+		ck_ok(mt_store_get_ks_naf(st, &card, &one, &naf, NOW, &got));
+		secret_free(got);
+	}
+	secret_free(k);
+}
+END_TEST
+
 START_TEST(buckets)
 {
 	struct mt_bucket b = { 1234, 99 }, got;
@@ -584,6 +612,7 @@ main(void)
 	tcase_add_test(t, k5_all_connections_end_at_start);
 	tcase_add_test(t, k5_touched_is_newest);
 	tcase_add_test(t, new_card_deletes_all_of_the_old);
+	tcase_add_loop_test(t, c2_removed, 0, 2);
 	tcase_add_test(t, buckets);
 	tcase_add_test(t, t1_expiry_in_slices);
 	tcase_add_test(t, t1_a_full_bucket_is_no_row);

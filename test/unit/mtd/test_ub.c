@@ -73,6 +73,7 @@ card_step(void)
 		a.detail = "pulled";
 	} else if (rc == RC_DENIED || card.wrong_macs-- > 0) {
 		a.how = MT_AUTH_MAC;
+		a.mac = REASON_BSF_AUTN;
 	} else if (sqn_accept(&card.sqn, &limits, r.sqn) != RC_OK) {
 		a.how = MT_AUTH_SYNC;
 		ck_ok(aka_make_auts(k, opc, card.rand, sqn_highest(&card.sqn), a.auts));

@@ -83,9 +83,9 @@ on_open(void *arg, enum reason why, const struct mt_usim_info *info)
 	ck_assert_ptr_eq(arg, &got);
 	got.n++;
 	got.why = why;
-	ck_assert((info != NULL) == (why == REASON_NONE));
-	if (info != NULL)
-		got.info = *info;
+	ck_assert_ptr_nonnull(info);
+	ck_assert(why == REASON_NONE || info->app[MT_APP_USIM].aid_len == 0);
+	got.info = *info;
 	if (got.again) {		/* the next question out of the answer */
 		got.again = false;
 		ck_ok(mt_usim_open(usim, on_open, &got, &op));
@@ -121,7 +121,7 @@ authenticate(const uint8_t *rand, const uint8_t *autn)
 	struct mt_usim_op *op;
 	int n = got.n;
 
-	ck_ok(mt_usim_authenticate(usim, &got.info, rand, autn, on_auth, &got, &op));
+	ck_ok(mt_usim_authenticate(usim, &got.info, &(struct mt_usim_challenge){ MT_APP_USIM, false, rand, autn }, on_auth, &got, &op));
 	ck_assert_int_eq(got.n, n);
 	clock_advance(clk, 0);
 	ck_assert_int_eq(got.n, n + 1);
@@ -146,11 +146,11 @@ START_TEST(open_tells_who_it_is)
 	ck_assert_int_eq(got.why, REASON_NONE);
 	ck_assert_str_eq(got.info.iccid.s, vec_str(doc, "computed.usim.iccid"));
 	ck_assert_str_eq(got.info.imsi.s, vec_str(doc, "computed.base.imsi"));
-	ck_assert_str_eq(got.info.impi.s, vec_str(doc, "computed.base.impi"));
+	ck_assert_str_eq(got.info.app[MT_APP_USIM].impi.s, vec_str(doc, "computed.base.impi"));
 	ck_assert_uint_eq(got.info.mnc_len, 2);
-	ck_assert_uint_eq(got.info.aid_len, 16);
-	ck_assert_mem_eq(got.info.aid, image.app[MT_CARD_USIM].aid, 16);
-	ck_assert(got.info.gba && !got.info.local_key);
+	ck_assert_uint_eq(got.info.app[MT_APP_USIM].aid_len, 16);
+	ck_assert_mem_eq(got.info.app[MT_APP_USIM].aid, image.app[MT_CARD_USIM].aid, 16);
+	ck_assert(got.info.app[MT_APP_USIM].gba && !got.info.app[MT_APP_USIM].local_key);
 	ck_assert_uint_eq(got.info.generation, 1);
 	ck_assert_str_eq(log_text_seen, "");
 }
@@ -161,12 +161,12 @@ START_TEST(services)
 	card_serve(&image.app[MT_CARD_USIM], MT_SERVICE_LOCAL_KEY);
 	insert();
 	open_card();
-	ck_assert(!got.info.gba && !got.info.local_key);	/* 76 only with 68 */
+	ck_assert(!got.info.app[MT_APP_USIM].gba && !got.info.app[MT_APP_USIM].local_key);	/* 76 only with 68 */
 	mt_uicc_soft_eject(u);
 	card_serve(&image.app[MT_CARD_USIM], MT_SERVICE_GBA);
 	insert();
 	open_card();
-	ck_assert(got.info.gba && got.info.local_key);
+	ck_assert(got.info.app[MT_APP_USIM].gba && got.info.app[MT_APP_USIM].local_key);
 	ck_assert_uint_eq(got.info.generation, 2);
 }
 END_TEST

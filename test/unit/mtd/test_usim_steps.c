@@ -144,9 +144,9 @@ START_TEST(the_second_application_is_the_usim)
 	open_card();
 	ck_assert_int_eq(why, REASON_NONE);
 	ck_assert_str_eq(info.iccid.s, "89441000309999999999");
-	ck_assert_str_eq(info.impi.s, "234150999999999@ims.mnc015.mcc234.3gppnetwork.org");
-	ck_assert_uint_eq(info.aid[6], 0x02);
-	ck_assert(info.gba);
+	ck_assert_str_eq(info.app[MT_APP_USIM].impi.s, "234150999999999@ims.mnc015.mcc234.3gppnetwork.org");
+	ck_assert_uint_eq(info.app[MT_APP_USIM].aid[6], 0x02);
+	ck_assert(info.app[MT_APP_USIM].gba);
 }
 END_TEST
 
@@ -191,9 +191,9 @@ START_TEST(no_service_table_no_services)
 	for (int i = 0; i < TABLE_N(answers); i++) {
 		odd[0] = (struct line){ "00a40004026f3800", answers[i] };
 		ust_selected = false;
-		info.gba = true;
+		info.app[MT_APP_USIM].gba = true;
 		open_card();
-		ck_assert(why == REASON_NONE && !info.gba);
+		ck_assert(why == REASON_NONE && !info.app[MT_APP_USIM].gba);
 	}
 }
 END_TEST
@@ -207,11 +207,11 @@ START_TEST(mnc_length_from_the_configuration)
 	odd[0] = (struct line){ "00a40004026fad00", "6a82" };
 	open_card();
 	ck_assert_int_eq(why, REASON_NONE);
-	ck_assert_str_eq(info.impi.s, "234150999999999@ims.mnc150.mcc234.3gppnetwork.org");
+	ck_assert_str_eq(info.app[MT_APP_USIM].impi.s, "234150999999999@ims.mnc150.mcc234.3gppnetwork.org");
 	odd[0].apdu = NULL;		/* where the card tells, the card is right */
 	ust_selected = false;
 	open_card();
-	ck_assert_str_eq(info.impi.s, "234150999999999@ims.mnc015.mcc234.3gppnetwork.org");
+	ck_assert_str_eq(info.app[MT_APP_USIM].impi.s, "234150999999999@ims.mnc015.mcc234.3gppnetwork.org");
 }
 END_TEST
 
@@ -274,7 +274,7 @@ START_TEST(authenticate_answers)
 	open_card();
 	odd[0] = (struct line){ "00880081221000000000000000000000000000000000100000000000000000000000000000000000", auths[_i].answer };
 	n = 0;
-	ck_ok(mt_usim_authenticate(usim, &info, zero, zero, on_auth, NULL, &op));
+	ck_ok(mt_usim_authenticate(usim, &info, &(struct mt_usim_challenge){ MT_APP_USIM, false, zero, zero }, on_auth, NULL, &op));
 	clock_advance(clk, 0);
 	ck_assert_int_eq(n, 1);
 	ck_assert_int_eq(auth.verdict, auths[_i].verdict);
