@@ -32,10 +32,11 @@ def secrets(sub, btid, naf_id, device_id):
     m = derive.milenage(k, opc, rand, bytes(6), bytes(2))       # CK, IK, RES, AK do not depend on SQN
     naf = naf_octets(naf_id)
     ks_naf = derive.ks_naf(m["ck"], m["ik"], rand, sub["impi"].encode(), naf)
+    ks_int_naf = derive.kdf(m["ck"] + m["ik"], b"\x01", [b"gba-u", rand, sub["impi"].encode(), naf])
     local = derive.kdf(ks_naf, b"\xff\xfe", [b"ks_local_device", btid.encode(), naf, device_id.encode()])
     confirm = derive.kdf(local, b"\xff\xfd", [b"ks_local_device_appl", b"kslocal-confirm"])
     return {"K": k, "OPc": opc, "CK": m["ck"], "IK": m["ik"], "RES": m["res"], "Ks": m["ck"] + m["ik"], "Ks_NAF": ks_naf,
-            "Ks_local_MT": local, "confirm key": confirm}
+            "Ks_int_NAF": ks_int_naf, "Ks_local_MT": local, "confirm key": confirm}
 
 
 def kcv(key):
