@@ -14,7 +14,7 @@ fails() {
 
 @test "BSF down before the bootstrapping: refused with a reason; the next establish succeeds" {
 	lab stop bsfd
-	fails 4 --new
+	fails 3 --new
 	lab start bsfd
 	establish --new
 	[ "$scenario" = 1 ]
