@@ -14,7 +14,8 @@ pcscd_down() {
 setup_file() {
 	ip link set lo up
 	pcscd_up
-	lab_up --card vpcd
+	# shellcheck disable=SC2086 # none, or the one option
+	lab_up --card vpcd ${CARD_DOES:-}
 }
 teardown_file() {
 	lab_down
