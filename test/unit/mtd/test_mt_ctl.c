@@ -145,6 +145,47 @@ START_TEST(bootstrap_refused)
 }
 END_TEST
 
+/* app: which of the card's applications. */
+START_TEST(bootstrap_of_an_application)
+{
+	static const uint8_t aid[] = { 0xa0, 0, 0, 0, 0x87, 0x10, 4 };
+	struct mt_card_app *isim = &rig.form.app[MT_CARD_ISIM];
+	json_t *card;
+
+	up();
+	dev_ask(&op, "bootstrap", json_pack("{s:s}", "app", "usim"));
+	dev_expect(&op, REASON_NONE);
+	ck_assert_str_eq(rig.bsf.last_username, RIG_IMPI);
+	dev_ask(&op, "bootstrap", json_pack("{s:s}", "app", "isim"));
+	dev_expect(&op, REASON_CARD_NO_ISIM);
+	dev_ask(&op, "bootstrap", json_pack("{s:s}", "app", "csim"));
+	dev_expect(&op, REASON_LOCAL_BAD_MESSAGE);
+	dev_ask(&op, "bootstrap", json_pack("{s:i}", "app", 1));
+	dev_expect(&op, REASON_LOCAL_BAD_MESSAGE);
+	ck_assert_int_eq(rig.bsf.done, 1);
+
+	mt_uicc_soft_eject(rig.uicc);
+	memcpy(isim->aid, aid, sizeof aid);
+	isim->aid_len = sizeof aid;
+	isim->gba_nafs = 1;
+	(void)snprintf(isim->impi, sizeof isim->impi, "user@ims.operator.example");
+	(void)snprintf(isim->domain, sizeof isim->domain, "ims.operator.example");
+	(void)snprintf(rig.bsf.impi2, sizeof rig.bsf.impi2, "user@ims.operator.example");
+	rig_insert(1);
+	rig_run();
+	dev_ask(&op, "bootstrap", json_pack("{s:s}", "app", "isim"));
+	dev_expect(&op, REASON_NONE);
+	ck_assert_str_eq(rig.bsf.last_username, "user@ims.operator.example");
+	dev_ask(&op, "status", NULL);
+	card = json_object_get(op.ok, "card");
+	ck_assert_ptr_null(json_object_get(card, "btid"));
+	card = json_object_get(card, "isim");
+	ck_assert_str_eq(json_string_value(json_object_get(card, "btid")), rig.bsf.btid.s);
+	ck_assert_str_eq(json_string_value(json_object_get(card, "procedure")), "GBA_ME");
+	ck_assert_str_eq(json_string_value(json_object_get(card, "ks_in")), "mt");
+}
+END_TEST
+
 START_TEST(status_and_health)
 {
 	json_t *card;
@@ -210,6 +251,7 @@ main(void)
 	tcase_add_test(t, k8_bootstrap_is_not_paid);
 	tcase_add_test(t, k8_bootstrap_joins_a_run);
 	tcase_add_test(t, bootstrap_refused);
+	tcase_add_test(t, bootstrap_of_an_application);
 	tcase_add_test(t, status_and_health);
 	tcase_add_test(t, metrics);
 	suite_add_tcase(s, t);
