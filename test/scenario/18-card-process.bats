@@ -95,12 +95,17 @@ memory_holds() {
 }
 
 @test "C2: another card: the MT's keys of the first are gone, and come not back with it" {
+	establish --force
+	lab clock +60			# the WAL is empty: what comes now is the change of cards alone
+	grep -qF "$btid" "$LAB"/mtd/mtd.db*
 	[ "$(kj mtd key list | jq '.keys | length')" -gt 0 ]
 	ksctl mtd uicc eject
 	sed 's/^iccid.*/iccid = "89882110000000009999"/' "$LAB/card.conf" >"$LAB/other.conf"
 	ksctl mtd uicc insert "$LAB/other.conf"
 	eventually 'kj mtd status | jq -e ".card.icc_id == \"89882110000000009999\""'
 	[ "$(kj mtd key list | jq '.keys | length')" -eq 0 ]
+	lab clock +60			# by then the WAL is truncated (T1)
+	not grep -lF "$btid" "$LAB"/mtd/mtd.db*
 	ksctl mtd uicc eject
 	ksctl mtd uicc insert "$LAB/card.conf"
 	eventually 'kj mtd status | jq -e ".card.state == \"ready\""'

@@ -11,6 +11,19 @@ ks_in() {
 for (n,) in sqlite3.connect(sys.argv[1]).execute("SELECT ks IS NULL FROM ks"):
     print("uicc" if n else "mt")' "$LAB/mtd/mtd.db"
 }
+# memory_of PID: what it may read of its own memory
+memory_of() {
+	python3 - "$1" <<-'END'
+		import sys
+		with open(f"/proc/{sys.argv[1]}/maps") as maps, open(f"/proc/{sys.argv[1]}/mem", "rb", 0) as mem:
+		    for line in maps:
+		        area, access = line.split()[:2]
+		        if access[0] == "r" and "[v" not in line:
+		            start, end = (int(x, 16) for x in area.split("-"))
+		            mem.seek(start)
+		            sys.stdout.buffer.write(mem.read(end - start))
+	END
+}
 runs() { kj bsfd bootstrap list | get '.bootstraps | length'; }
 # gba MODE: uicc { gba } of mtd, which is restarted
 gba() {
@@ -44,6 +57,22 @@ gba() {
 	establish --new
 	printf '%s %s %s\n' "$btid" "$naf_id" "$device_id" >"$BATS_TEST_TMPDIR/triples"
 	python3 "$ROOT/test/scenario/expect.py" search "$LAB/subscriber.json" "$BATS_TEST_TMPDIR/triples" "$LAB"/mtd/* "$LAB/card.conf.state"
+}
+
+@test "issue 4, Shows 1: nor is it in mtd's memory; it is in the card's process" {
+	[ "$(id -u)" -eq 0 ] || skip "only root may read a daemon's memory"
+	[[ $KSLOCAL_BIN != *san* ]] || skip "a sanitizer's shadow is too large to be searched"
+	establish --new
+	establish --force
+	printf '%s %s %s\n' "$btid" "$naf_id" "$device_id" >"$BATS_TEST_TMPDIR/triples"
+	memory_of "$(pid_of mtd)" >"$BATS_TEST_TMPDIR/mtd"
+	memory_of "$(pgrep -P "$(pid_of mtd)")" >"$BATS_TEST_TMPDIR/card"
+	grep -qF "$btid" "$BATS_TEST_TMPDIR/mtd"
+	python3 "$ROOT/test/scenario/expect.py" search "$LAB/subscriber.json" "$BATS_TEST_TMPDIR/triples" "$BATS_TEST_TMPDIR/mtd"
+	run python3 "$ROOT/test/scenario/expect.py" search "$LAB/subscriber.json" "$BATS_TEST_TMPDIR/triples" "$BATS_TEST_TMPDIR/card"
+	[ "$status" -eq 1 ]
+	[[ $output == *": Ks (raw)"* ]]
+	[[ $output == *": Ks_int_NAF (raw)"* ]]
 }
 
 @test "GBA_U: after a restart mtd goes on with the Ks in the card; with an empty store, too (EF_GBABP)" {

@@ -83,7 +83,42 @@ octets() { tail -n 1 | grep -oE '([0-9A-F]{2} )+' | head -n 1 | tr -d ' ' | tr A
 	three_agree
 }
 
+# pull_at_authenticate FILE: stands between a card and vpcd, its port into FILE, and breaks off when AUTHENTICATE (INS 88) comes
+pull_at_authenticate() {
+	python3 - "$1" <<-'END'
+		import os, select, socket, sys
+		door = socket.create_server(("127.0.0.1", 0))
+		with open(sys.argv[1] + "+", "w") as f:
+		    print(door.getsockname()[1], file=f)
+		os.rename(sys.argv[1] + "+", sys.argv[1])
+		card, reader = door.accept()[0], socket.create_connection(("127.0.0.1", 35963))
+		while True:
+		    for s in select.select([card, reader], [], [])[0]:
+		        n = int.from_bytes(s.recv(2, socket.MSG_WAITALL), "big")
+		        message = s.recv(n, socket.MSG_WAITALL)
+		        if n == 0 or s is reader and n > 4 and message[1] == 0x88:
+		            sys.exit()
+		        (reader if s is card else card).sendall(n.to_bytes(2, "big") + message)
+	END
+}
+
 @test "Shows 2: a card pulled in the middle of AUTHENTICATE, and put back" {
+	card_out
+	pull_at_authenticate "$BATS_TEST_TMPDIR/port" 3>&- &
+	eventually '[ -s "$BATS_TEST_TMPDIR/port" ]'
+	"$KSLOCAL_BIN/ksctl" card serve --port "$(cat "$BATS_TEST_TMPDIR/port")" "$LAB/card.conf" >/dev/null 2>&1 3>&- &
+	card_ready
+	run kj extdevd establish --new
+	[ "$(jq -r .error.code <<<"$output")" = bootstrap-failed ] || [ "$(jq -r .error.code <<<"$output")" = no-uicc ]
+	log_has mtd "step='AUTHENTICATE.*reason=card-(broken|none):"
+	eventually 'kj mtd status | jq -e ".card.why == \"card-none\"" >/dev/null'
+	lab start card
+	card_ready
+	establish --new
+	three_agree
+}
+
+@test "a card that stops answering: the loop does not wait; taken out, the run fails; put back, mtd goes on" {
 	# stopped, it holds the answer to whatever comes next; the loop does not wait for it
 	kill -STOP "$(cut -d' ' -f1 "$LAB/card/pid")"
 	ksctl extdevd establish --new >"$BATS_TEST_TMPDIR/out" 2>&1 &
@@ -91,7 +126,10 @@ octets() { tail -n 1 | grep -oE '([0-9A-F]{2} )+' | head -n 1 | tr -d ' ' | tr A
 	sleep 0.5
 	timeout 2 "$KSLOCAL_BIN/ksctl" --lab "$LAB" mtd status >/dev/null
 	kill -KILL "$(cut -d' ' -f1 "$LAB/card/pid")"
-	run wait "$running"
+	rc=0
+	wait "$running" || rc=$?
+	[ "$rc" -ne 0 ]
+	grep -qE 'no-uicc|uicc-failed' "$BATS_TEST_TMPDIR/out"
 	eventually 'kj mtd status | jq -e ".card.why == \"card-none\"" >/dev/null'
 	lab stop card
 	lab start card
