@@ -327,34 +327,47 @@ sqn_told(const char *answer, const uint8_t rand[16])
 	return ms;
 }
 
-/* AuC set back by 1, by 2^20, and past the jump limit; and then right again. */
-START_TEST(auts_resynchronises)
+/* What the AuC sends next when it has this AUTS: the card takes it. Gives its SEQ. */
+static uint64_t
+resynchronise(uint64_t seq_he, uint64_t ms)
 {
-	static const uint64_t back[] = { 1, 1 << 20 };
 	struct aka_vector v;
-	uint64_t he, ms;
+	uint64_t he = sqn_resync(seq_he << SQN_IND_BITS, ms, SQN_DELTA_DEFAULT);
 
-	image.sqn.delta = SQN_DELTA_DEFAULT;
-	make();
-	ck_sw(card, SELECT_USIM, "9000");
-	challenge(1 << 21, 4, &v);
-	ck_assert_int_eq(strncmp(card_say(card, authenticate(v.rand, v.autn)), "db", 2), 0);
-	aka_vector_clear(&v);
-	for (int i = 0; i < TABLE_N(back); i++) {
-		challenge((1 << 21) - back[i], 4, &v);
-		ms = sqn_told(card_say(card, authenticate(v.rand, v.autn)), v.rand);
-		ck_assert_uint_eq(ms, (uint64_t)1 << 21 << SQN_IND_BITS | 4);
-		aka_vector_clear(&v);
-	}
-	challenge((1 << 21) + SQN_DELTA_DEFAULT + 1, 4, &v);
-	ms = sqn_told(card_say(card, authenticate(v.rand, v.autn)), v.rand);
-	aka_vector_clear(&v);
-	he = sqn_resync(((1 << 21) + SQN_DELTA_DEFAULT) << SQN_IND_BITS, ms, SQN_DELTA_DEFAULT);
 	ck_assert_uint_eq(he, ms);
 	ck_ok(sqn_next(he, 4, &he));
 	challenge(sqn_seq(he), 4, &v);
 	ck_assert_int_eq(strncmp(card_say(card, authenticate(v.rand, v.autn)), "db", 2), 0);
 	aka_vector_clear(&v);
+	return sqn_seq(he);
+}
+
+/* The AuC, set back by 1, by 2^20 and past the jump limit, and then ahead past it, is each time right again after one AUTS. */
+START_TEST(auts_resynchronises)
+{
+	static const uint64_t back[] = { 1, 1 << 20, SQN_DELTA_DEFAULT + 1 };
+	struct aka_vector v;
+	uint64_t top = 0, ms;
+
+	image.sqn.delta = SQN_DELTA_DEFAULT;
+	make();
+	ck_sw(card, SELECT_USIM, "9000");
+	for (int i = 0; i < 2; i++) {		/* one jump is not far enough to be set back past the limit */
+		challenge(top += SQN_DELTA_DEFAULT, 4, &v);
+		ck_assert_int_eq(strncmp(card_say(card, authenticate(v.rand, v.autn)), "db", 2), 0);
+		aka_vector_clear(&v);
+	}
+	for (int i = 0; i < TABLE_N(back); i++) {
+		challenge(top - back[i], 4, &v);
+		ms = sqn_told(card_say(card, authenticate(v.rand, v.autn)), v.rand);
+		ck_assert_uint_eq(ms, top << SQN_IND_BITS | 4);
+		aka_vector_clear(&v);
+		top = resynchronise(top - back[i], ms);
+	}
+	challenge(top + SQN_DELTA_DEFAULT + 1, 4, &v);
+	ms = sqn_told(card_say(card, authenticate(v.rand, v.autn)), v.rand);
+	aka_vector_clear(&v);
+	(void)resynchronise(top + SQN_DELTA_DEFAULT, ms);
 }
 END_TEST
 
