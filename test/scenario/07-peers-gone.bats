@@ -3,6 +3,8 @@
 load lib
 setup_file() { lab_up; }
 teardown_file() { lab_down; }
+# one test's failure is not the next one's
+setup() { lab_whole; }
 # fails CODE [OPTION]…: establish ends with that exit code and a named reason
 fails() {
 	local want=$1

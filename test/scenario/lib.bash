@@ -20,6 +20,15 @@ lab_up() {
 		return 1
 	fi
 }
+# lab_whole: starts what a test before left stopped
+lab_whole() {
+	local d
+	lab status >/dev/null && return
+	for d in bsfd nafkcd mtd extdevd; do
+		lab status | grep -q "^$d .*does not run" && { lab start "$d" || return 1; }
+	done
+	return 0
+}
 # On failure the logs are the interesting thing; bats shows what a failing teardown_file or test prints.
 lab_down() {
 	lab down >"$BATS_FILE_TMPDIR/down.log" 2>&1 || cat "$BATS_FILE_TMPDIR/down.log"
