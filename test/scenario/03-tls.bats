@@ -163,8 +163,8 @@ element() { sed -n "s|.*<$1>\([^<]*\)</$1>.*|\1|p" <<<"$body"; }
 	refused 413 too-large
 	ua -H 'Content-Type: text/plain' --data-binary "$good"
 	refused 415 media-type
-	ua -H 'Content-Type: application/xml' -H "X-Long: $(head -c 70000 /dev/zero | tr '\0' x)" --data-binary "$good"
-	[ "$code" = 431 ] || [ "$code" = 413 ]
+	ua -H 'Content-Type: application/xml' -H "X-Long: $(head -c 9000 /dev/zero | tr '\0' x)" --data-binary "$good"
+	[ "$code" = 431 ]	# more than a socket's buffer would meet the reset before the answer
 	for bad in 'no xml' '<keyRequest/>' '<keyRequest xmlns="urn:x-kslocal:ua:1"/>' "${good/urn:x-kslocal:ua:1/urn:other}" \
 		"${good/<deviceId>/<more>x</more><deviceId>}" "${good/<deviceId>/<btid>$btid</btid><deviceId>}" \
 		"${good/$device_id/has blank}" "${good/$btid/noat}" "${good%</keyRequest>*}" \
