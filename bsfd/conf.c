@@ -26,13 +26,6 @@ cfg_opt_t bsf_options[] = {
 	CFG_INT("sqn_block", 32, CFGF_NONE), CFG_SEC("ub", ub_options, CFGF_NONE), CFG_SEC("zn", zn_options, CFGF_NONE), CFG_END()
 };
 
-/* NULL where nothing is given. */
-static const char *
-optional(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind)
-{
-	return conf_has(c, s, key) ? conf_text(c, s, key, kind) : NULL;
-}
-
 static void
 read_ub(struct conf *c, cfg_t *s, struct bsf_conf *out)
 {
@@ -40,8 +33,8 @@ read_ub(struct conf *c, cfg_t *s, struct bsf_conf *out)
 	bool any = conf_word(c, s, "qop", qops) == 0;
 
 	out->ub.listen = conf_text(c, s, "listen", CONF_HOST_PORT);
-	out->ub.cert = optional(c, s, "cert", CONF_FILE);
-	out->ub.key = optional(c, s, "key", CONF_PRIVATE_FILE);
+	out->ub.cert = conf_optional(c, s, "cert", CONF_FILE);
+	out->ub.key = conf_optional(c, s, "key", CONF_PRIVATE_FILE);
 	if ((out->ub.cert == NULL) != (out->ub.key == NULL))
 		conf_complain(c, s, out->ub.cert == NULL ? "cert" : "key", "is missing; expected cert and key, or neither");
 	out->ub.path = conf_text(c, s, "path", CONF_ANY);
@@ -83,8 +76,8 @@ read_zn(struct conf *c, cfg_t *s, struct bsf_conf *out)
 {
 	out->zn.host = conf_text(c, s, "host", CONF_IDENTITY);
 	out->zn.realm = conf_text(c, s, "realm", CONF_IDENTITY);
-	out->zn.listen = optional(c, s, "listen", CONF_HOST_PORT);
-	out->zn.listen_tls = optional(c, s, "listen_tls", CONF_HOST_PORT);
+	out->zn.listen = conf_optional(c, s, "listen", CONF_HOST_PORT);
+	out->zn.listen_tls = conf_optional(c, s, "listen_tls", CONF_HOST_PORT);
 	if (out->zn.listen == NULL && out->zn.listen_tls == NULL)
 		conf_complain(c, s, "listen", "is missing, and listen_tls too; expected one of them or both");
 	if (out->zn.listen_tls != NULL) {
@@ -123,7 +116,7 @@ bsf_conf_read(struct conf *c, void *bsf_conf)
 	out->one_btid = conf_bool(c, NULL, "one_btid");
 	out->ind = (unsigned)conf_int(c, NULL, "ind", 0, 31);
 	out->sqn_block = (unsigned)conf_int(c, NULL, "sqn_block", 1, 65536);
-	out->generation_file = side_file(optional(c, NULL, "store", CONF_PATH));	/* daemon.c complains if it is missing */
+	out->generation_file = side_file(conf_optional(c, NULL, "store", CONF_PATH));	/* daemon.c complains if it is missing */
 	read_ub(c, conf_section(c, NULL, "ub", 0), out);
 	read_zn(c, conf_section(c, NULL, "zn", 0), out);
 }

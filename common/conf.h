@@ -78,6 +78,8 @@ enum conf_kind {
 };
 /* A CFGT_STR's text, checked; "" after a complaint. */
 const char *conf_text(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind);
+/* The same where absence means something: NULL when it is not there. */
+const char *conf_optional(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind);
 /* The i-th value of a list of texts. */
 const char *conf_text_at(struct conf *c, cfg_t *s, const char *key, size_t i, enum conf_kind kind);
 /* "30s" "10m" "6h" "1d" (a CFGT_STR) as seconds in min..max; min after a complaint. */

@@ -102,6 +102,12 @@ complain_value(struct conf *c, cfg_t *s, const char *key, const char *text, cons
 }
 
 const char *
+conf_optional(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind)
+{
+	return conf_has(c, s, key) ? conf_text(c, s, key, kind) : NULL;
+}
+
+const char *
 conf_text_at(struct conf *c, cfg_t *s, const char *key, size_t i, enum conf_kind kind)
 {
 	const char *text = nth(c, s, key, i);

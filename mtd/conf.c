@@ -35,18 +35,11 @@ cfg_opt_t mt_options[] = {
 	CFG_SEC("local", local_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
 };
 
-/* NULL where nothing is given. */
-static const char *
-optional(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind)
-{
-	return conf_has(c, s, key) ? conf_text(c, s, key, kind) : NULL;
-}
-
 /* Into a text of fixed size, "" where nothing is given. */
 static void
 copy(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind, char *out, size_t cap)
 {
-	const char *v = optional(c, s, key, kind);
+	const char *v = conf_optional(c, s, key, kind);
 
 	if (v != NULL && !span_to_str(span_str(v), out, cap))
 		conf_complain(c, s, key, "is too long; expected at most %zu characters", cap - 1);
@@ -56,7 +49,7 @@ copy(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind, char *out, 
 static void
 read_pin_file(struct conf *c, cfg_t *s, char *pin, size_t cap)
 {
-	const char *path = optional(c, s, "pin_file", CONF_PRIVATE_FILE);
+	const char *path = conf_optional(c, s, "pin_file", CONF_PRIVATE_FILE);
 	char line[16] = "";
 	FILE *f;
 
@@ -120,13 +113,13 @@ read_uicc(struct conf *c, cfg_t *s, struct mt_file_conf *out)
 {
 	struct mt_usim_conf *u = &out->mt.usim;
 
-	out->image = optional(c, s, "image", CONF_PRIVATE_FILE);
-	out->reader = optional(c, s, "reader", CONF_ANY);
+	out->image = conf_optional(c, s, "image", CONF_PRIVATE_FILE);
+	out->reader = conf_optional(c, s, "reader", CONF_ANY);
 	if (out->reader != NULL && strlen(out->reader) >= MT_PCSC_NAME_MAX)
 		conf_complain(c, s, "reader", "expected at most %d characters", MT_PCSC_NAME_MAX - 1);
 	if (out->image != NULL && out->reader != NULL)
 		conf_complain(c, s, "reader", "both image and reader are there; expected one of them");
-	out->user = optional(c, NULL, "user", CONF_ANY);
+	out->user = conf_optional(c, NULL, "user", CONF_ANY);
 	copy(c, s, "pin", CONF_ANY, u->pin, sizeof u->pin);
 	read_pin_file(c, s, u->pin, sizeof u->pin);
 	if (u->pin[0] != '\0' && (strlen(u->pin) < 4 || strspn(u->pin, "0123456789") != strlen(u->pin)))
@@ -199,7 +192,7 @@ read_bsf(struct conf *c, cfg_t *s, struct mt_file_conf *out)
 	    mt_ub_uri(ub->url, uri, sizeof uri) != RC_OK))
 		conf_complain(c, s, "url", "expected http://HOST[:PORT][/PATH] or https://…");
 	copy(c, s, "dial", CONF_HOST_PORT, ub->dial, sizeof ub->dial);
-	out->bsf_ca = optional(c, s, "ca", CONF_FILE);
+	out->bsf_ca = conf_optional(c, s, "ca", CONF_FILE);
 	if (https && out->bsf_ca == NULL)
 		conf_complain(c, s, "ca", "is missing; expected the trust anchors for an https url");
 	copy(c, s, "user_agent", CONF_ANY, ub->user_agent, sizeof ub->user_agent);

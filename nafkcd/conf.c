@@ -29,13 +29,6 @@ cfg_opt_t nafkc_options[] = {
 	CFG_SEC("ua", ua_options, CFGF_NONE), CFG_SEC("zn", zn_options, CFGF_NONE), CFG_END()
 };
 
-/* NULL where nothing is given. */
-static const char *
-optional(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind)
-{
-	return conf_has(c, s, key) ? conf_text(c, s, key, kind) : NULL;
-}
-
 static void
 read_naf_ids(struct conf *c, struct nafkc_conf *out)
 {
@@ -64,7 +57,7 @@ read_ua(struct conf *c, cfg_t *s, struct nafkc_conf *out)
 	out->ua.cert = conf_text(c, s, "cert", CONF_FILE);
 	out->ua.key = conf_text(c, s, "key", CONF_PRIVATE_FILE);
 	out->ua.client_ca = conf_text(c, s, "client_ca", CONF_FILE);
-	out->ua.crl = optional(c, s, "crl", CONF_FILE);
+	out->ua.crl = conf_optional(c, s, "crl", CONF_FILE);
 	out->ua.connections = (unsigned)conf_int(c, s, "connections", 1, 100000);
 	out->ua.per_ip = (unsigned)conf_int(c, s, "per_ip", 0, 100000);
 }
