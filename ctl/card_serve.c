@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +13,6 @@
 #include "common/rnd.h"
 #include "mtd/apdu.h"
 #include "mtd/card.h"
-#include "mtd/card_image.h"
 
 _Static_assert(KSCTL_CARD_ANSWER_MAX >= MT_CARD_ANSWER_MAX, "room for every answer");
 
@@ -114,23 +112,6 @@ dial(uint16_t port)
 
 /* --- the card */
 
-static enum rc
-make_card(const char *path, struct mt_card **out, struct iccid *iccid)
-{
-	struct mt_card_image image;
-	char state[PATH_MAX];
-	enum rc rc;
-
-	if ((size_t)snprintf(state, sizeof state, "%s.state", path) >= sizeof state)
-		return RC_RANGE;
-	if ((rc = mt_card_image_load(path, &image)) != RC_OK)
-		return rc;
-	*iccid = image.iccid;
-	rc = mt_card_new(&image, state, rnd_system(), out);
-	mt_card_image_clear(&image);
-	return rc;
-}
-
 /* Until vpcd ends it. */
 static void
 serve(struct mt_card *card, int fd)
@@ -170,7 +151,7 @@ ksctl_card_serve(int argc, char **argv)
 	if (at + 1 != argc || argv[at][0] == '-')
 		return usage();
 	daemon_harden();
-	if (make_card(argv[at], &card, &iccid) != RC_OK)
+	if (mt_card_open(argv[at], rnd_system(), &card, &iccid) != RC_OK)
 		return KSCTL_REFUSED;
 	if ((fd = dial((uint16_t)port)) < 0) {
 		mt_card_free(card);

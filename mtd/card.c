@@ -1,8 +1,11 @@
 #include "mtd/card.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "mtd/card_image.h"
 #include "mtd/card_int.h"
 
 static void get_response(struct mt_card *c, const struct mt_command *cmd, struct mt_card_answer *a);
@@ -39,6 +42,23 @@ mt_card_new(const struct mt_card_image *image, const char *state_path, const str
 	c = NULL;
 out:
 	mt_card_free(c);
+	return rc;
+}
+
+enum rc
+mt_card_open(const char *image_path, const struct rnd *rnd, struct mt_card **out, struct iccid *iccid)
+{
+	struct mt_card_image image;
+	char state[PATH_MAX];
+	enum rc rc;
+
+	if ((size_t)snprintf(state, sizeof state, "%s.state", image_path) >= sizeof state)
+		return RC_RANGE;
+	if ((rc = mt_card_image_load(image_path, &image)) != RC_OK)
+		return rc;
+	*iccid = image.iccid;
+	rc = mt_card_new(&image, state, rnd, out);
+	mt_card_image_clear(&image);
 	return rc;
 }
 

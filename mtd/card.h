@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/imsi.h"
 #include "common/rc.h"
 #include "common/rnd.h"
 #include "common/span.h"
@@ -20,6 +21,8 @@ struct mt_card_image;
 /* image is copied; state_path and results as mt_card_store_open(). Caller frees. */
 enum rc mt_card_new(const struct mt_card_image *image, const char *state_path, const struct rnd *rnd,
     struct mt_card **out) MUST_USE;
+/* The same from an image file, its counters in IMAGE.state (C4). Also results as mt_card_image_load(); RC_RANGE: the name is too long. */
+enum rc mt_card_open(const char *image_path, const struct rnd *rnd, struct mt_card **out, struct iccid *iccid) MUST_USE;
 void mt_card_free(struct mt_card *c);
 /* Power on again: nothing selected, no PIN verified; counters stay. */
 void mt_card_reset(struct mt_card *c);

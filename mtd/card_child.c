@@ -2,14 +2,12 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -21,7 +19,6 @@
 #include "common/rnd.h"
 #include "mtd/apdu.h"
 #include "mtd/card.h"
-#include "mtd/card_image.h"
 
 bool
 mt_card_child_is(int argc, char **argv)
@@ -89,28 +86,11 @@ confine(void)
 /* --- the card */
 
 static enum rc
-put_in(const char *path, struct mt_card **out, struct iccid *iccid)
-{
-	struct mt_card_image image;
-	char state[PATH_MAX];
-	enum rc rc;
-
-	if ((size_t)snprintf(state, sizeof state, "%s.state", path) >= sizeof state)
-		return RC_RANGE;
-	if ((rc = mt_card_image_load(path, &image)) != RC_OK)
-		return rc;
-	*iccid = image.iccid;
-	rc = mt_card_new(&image, state, rnd_system(), out);
-	mt_card_image_clear(&image);
-	return rc;
-}
-
-static enum rc
 start(const char *path, const char *user, struct mt_card **out, struct iccid *iccid)
 {
 	enum rc rc;
 
-	if ((rc = put_in(path, out, iccid)) != RC_OK)
+	if ((rc = mt_card_open(path, rnd_system(), out, iccid)) != RC_OK)
 		return rc;
 	/* after the change of user, which undoes it */
 	return become(user) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && confine() ? RC_OK : RC_DENIED;

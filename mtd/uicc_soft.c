@@ -1,7 +1,5 @@
 #include "mtd/uicc_soft.h"
 
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +7,6 @@
 #include "common/log.h"
 #include "mtd/apdu.h"
 #include "mtd/card.h"
-#include "mtd/card_image.h"
 #include "mtd/uicc.h"
 
 struct soft {
@@ -103,20 +100,16 @@ enum rc
 mt_uicc_soft_insert(struct mt_uicc *u, const char *image_path)
 {
 	struct soft *s = mt_uicc_reader(u);
-	struct mt_card_image image;
-	char state[PATH_MAX];
+	struct iccid iccid;
 	enum rc rc;
 
 	if (s->card != NULL)
 		return RC_EXISTS;
-	if ((size_t)snprintf(state, sizeof state, "%s.state", image_path) >= sizeof state)
-		return RC_RANGE;
-	if ((rc = mt_card_image_load(image_path, &image)) != RC_OK)
+	if ((rc = mt_card_open(image_path, s->rnd, &s->card, &iccid)) != RC_OK)
 		return rc;
-	if ((rc = mt_uicc_soft_insert_image(u, &image, state)) == RC_OK)
-		log_info("card: %s is in the software reader", image.iccid.s);
-	mt_card_image_clear(&image);
-	return rc;
+	mt_uicc_card(u, true);
+	log_info("card: %s is in the software reader", iccid.s);
+	return RC_OK;
 }
 
 void
