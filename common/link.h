@@ -1,6 +1,7 @@
 /*
  * link: connected byte streams, the seam below Zn, the local interface and the control socket.
- * Real ones are bufferevents (TCP, UNIX socket, serial line later; TLS stacks on any of them); link_mem.c is the in-memory pair.
+ * Real ones are bufferevents (TCP, UNIX socket) and the channels of a serial line (link_serial.h); link_mem.c is the in-memory pair.
+ * Links stack: TLS over any of them (link_over.h), and the streams of a tunnel are links, too (tunnel.h).
  * All calls and callbacks are on the loop thread. Callbacks never run inside a call of the same link.
  */
 #ifndef COMMON_LINK_H
@@ -29,6 +30,8 @@ struct link_cb {
 	void (*on_data)(struct link *l, void *arg);
 	/* All that was written has left. */
 	void (*on_drained)(struct link *l, void *arg);
+	/* half_open links only: the peer sends nothing more. We still may, until link_shutdown(). */
+	void (*on_eof)(struct link *l, void *arg);
 	/*
 	 * It ended, or never came up. Nothing follows; call link_free(). why says which refusal it was (REASON_NONE = the peer
 	 * closed in good order), detail is for a log line, escaped.
@@ -43,15 +46,24 @@ struct link_net {
 };
 
 /*
- * Address text: "tcp:HOST:PORT" ([v6] in brackets; port 0 when listening = any), "unix:/path". HOST may be a name when
- * connecting (resolved without blocking); listening takes addresses.
+ * Address text: "tcp:HOST:PORT" ([v6] in brackets; port 0 when listening = any), "unix:/path", "serial:/dev/path". HOST may be a
+ * name when connecting (resolved without blocking); listening takes addresses. All that listen on or connect to one serial
+ * device share it: each connection is a channel of the line (U6).
  */
+enum link_flow { LINK_FLOW_NONE, LINK_FLOW_RTSCTS, LINK_FLOW_XONXOFF };
+struct link_serial_options {		/* the first that opens the device decides */
+	unsigned baud;			/* 0 = 115,200; a rate of termios */
+	enum link_flow flow;
+};
+
 struct link_options {
 	struct link_tls *tls;		/* NULL = plain; TLS from the first octet */
 	const char *tls_name;		/* connecting: the dNSName that the peer's certificate must carry */
 	int64_t connect_timeout_ms;	/* name, connection and TLS together; 0 = 10,000 */
 	mode_t unix_mode;		/* listening: 0 = 0600 */
 	size_t max_links;		/* listening: more are closed at once; 0 = 1,024 */
+	bool half_open;			/* the peer's end of sending is on_eof, not the end of the link */
+	struct link_serial_options serial;
 };
 
 /* RC_SYNTAX, RC_IO (detail in the log), RC_NOMEM. on_accept owns the new link: set its callbacks, or free it. */
@@ -77,6 +89,13 @@ enum rc link_write(struct link *l, struct span octets) MUST_USE;
 size_t link_unsent(const struct link *l);
 /* Send what is queued, then close; on_closed follows with REASON_NONE, within 5 s at the latest. */
 void link_close(struct link *l);
+/*
+ * half_open links: what is queued leaves, then the peer sees that no more comes; reading goes on. Once both ends have said so, on_closed
+ * follows with REASON_NONE. RC_STATE: not half_open, or not up.
+ */
+enum rc link_shutdown(struct link *l) MUST_USE;
+/* At once, without callbacks; the peer sees a reset where the medium has one (TCP, a stream), else an end. NULL is fine. */
+void link_reset(struct link *l);
 /* At once, without callbacks. NULL is fine. */
 void link_free(struct link *l);
 

@@ -41,6 +41,7 @@ struct localif_hello {
 	enum localif_role role;		/* absent, or a word we do not know: UNKNOWN */
 	enum localif_kind device_id_kind;	/* a device's */
 	struct mt_id mt_id;		/* an MT's */
+	struct device_id device_id;	/* a device's that has only one; "" = not told. So an MT can begin `use` (U1) */
 };
 enum rc localif_hello_parse(const json_t *body, struct localif_hello *out, const char **bad) MUST_USE;
 json_t *localif_hello_print(const struct localif_hello *m);

@@ -51,6 +51,11 @@ void rpc_free(struct rpc *r);
 /* Flush and close in good order; on_closed follows. */
 void rpc_close(struct rpc *r);
 struct link *rpc_link(struct rpc *r);
+/*
+ * The link changes hands, for what comes after the messages (U2): the conversation is over and freed, *out is the caller's, with
+ * no callbacks set. RC_STATE: octets wait, or requests of either side; nothing is changed then.
+ */
+enum rc rpc_detach(struct rpc *r, struct link **out) MUST_USE;
 
 /* The answer to a request of ours. Exactly one of: ok (body borrowed), or why/error (error as received, may be NULL). */
 typedef void rpc_answer_fn(void *arg, json_t *body, enum reason why, const json_t *error);
