@@ -112,7 +112,8 @@ localif_hello_parse(const json_t *body, struct localif_hello *out, const char **
 		m.device_id_kind = LOCALIF_KIND_FIXED;
 	else if (kind != NULL && strcmp(json_string_value(kind), "random") == 0)
 		m.device_id_kind = LOCALIF_KIND_RANDOM;
-	if (!get(body, "mt_id", MT_ID, false, &m.mt_id, bad))
+	if (!get(body, "mt_id", MT_ID, false, &m.mt_id, bad) || !get(body, "device_id", DEVICE_ID, false, &m.device_id, bad) ||
+	    !get(body, "challenge", CHALLENGE, false, m.challenge, bad))
 		return RC_SYNTAX;
 	*out = m;
 	return RC_OK;
@@ -128,7 +129,8 @@ localif_hello_print(const struct localif_hello *m)
 		json_decref(o);
 		return NULL;
 	}
-	return put(put(put(o, "role", roles[m->role]), "device_id_kind", kinds[m->device_id_kind]), "mt_id", m->mt_id.s);
+	o = put(put(put(o, "role", roles[m->role]), "device_id_kind", kinds[m->device_id_kind]), "mt_id", m->mt_id.s);
+	return put(put(o, "device_id", m->device_id.s), "challenge", m->challenge);
 }
 
 /* --- info */
@@ -201,7 +203,7 @@ localif_derive_parse(const json_t *body, struct localif_derive *out, const char 
 
 	if (!get(body, "naf_id", NAF_ID, true, &m.naf_id, bad) || !get(body, "device_id", DEVICE_ID, true, &m.device_id, bad) ||
 	    !get(body, "btid", BTID, false, &m.btid, bad) || !get(body, "stale_btid", BTID, false, &m.stale_btid, bad) ||
-	    !get(body, "run", RUN_ID, false, &m.run, bad))
+	    !get(body, "run", RUN_ID, false, &m.run, bad) || !get(body, "holds", PROOF, false, m.holds, bad))
 		return RC_SYNTAX;
 	*out = m;
 	return RC_OK;
@@ -212,7 +214,7 @@ localif_derive_print(const struct localif_derive *m)
 {
 	json_t *o = put(put_naf_id(json_object(), &m->naf_id), "device_id", m->device_id.s);
 
-	return put(put(put(o, "btid", m->btid.s), "stale_btid", m->stale_btid.s), "run", m->run.s);
+	return put(put(put(put(o, "btid", m->btid.s), "stale_btid", m->stale_btid.s), "run", m->run.s), "holds", m->holds);
 }
 
 enum rc
@@ -271,6 +273,23 @@ localif_complete_ok_print(const struct localif_complete_ok *m)
 }
 
 /* --- forget, use */
+
+enum rc
+localif_forget_parse(const json_t *body, struct localif_forget *out, const char **bad)
+{
+	struct localif_forget m = { 0 };
+
+	if (!get_triple(body, &m.triple, bad) || !get(body, "proof", PROOF, false, m.proof, bad))
+		return RC_SYNTAX;
+	*out = m;
+	return RC_OK;
+}
+
+json_t *
+localif_forget_print(const struct localif_forget *m)
+{
+	return put(put_triple(json_object(), &m->triple), "proof", m->proof);
+}
 
 enum rc
 localif_triple_parse(const json_t *body, struct triple *out, const char **bad)

@@ -42,6 +42,7 @@ struct localif_hello {
 	enum localif_kind device_id_kind;	/* a device's */
 	struct mt_id mt_id;		/* an MT's */
 	struct device_id device_id;	/* a device's that has only one; "" = not told. So an MT can begin `use` (U1) */
+	char challenge[CHALLENGE_MAX + 1];	/* an MT's, new on each channel, for derive's holds; "" = not told */
 };
 enum rc localif_hello_parse(const json_t *body, struct localif_hello *out, const char **bad) MUST_USE;
 json_t *localif_hello_print(const struct localif_hello *m);
@@ -70,6 +71,11 @@ struct localif_derive {
 	struct btid btid;		/* the one that info brought; "" = a new bootstrapping (K8) */
 	struct btid stale_btid;		/* "" , or the one that the NAF called bootstrap-again (K8) */
 	struct run_id run;
+	/*
+	 * "", or PROOF_HOLDS over the hello answer's challenge with the pair's confirmed key. While a tunnel of this Device_ID is up,
+	 * a derive without it is taken for a newcomer's: busy, unless that tunnel turns out to be dead (K13).
+	 */
+	char holds[PROOF_LEN + 1];
 };
 enum rc localif_derive_parse(const json_t *body, struct localif_derive *out, const char **bad) MUST_USE;
 json_t *localif_derive_print(const struct localif_derive *m);
@@ -99,7 +105,19 @@ struct localif_complete_ok {
 enum rc localif_complete_ok_parse(const json_t *body, struct localif_complete_ok *out, const char **bad) MUST_USE;
 json_t *localif_complete_ok_print(const struct localif_complete_ok *m);
 
-/* forget, use: a triple and nothing else; their answers, and renew with its answer, are empty objects. */
+/*
+ * forget: on the messages' stream of a tunnel (TUNNEL_MESSAGES), the tunnel being on a confirmed key. The triple is the key's that is to
+ * go, perhaps of another Device_ID; the proof is PROOF_FORGET made with that key over the PSK identity (link_psk_of()) of the tunnel's
+ * key, and without a right one it is refused: nobody deletes a key that was never his.                                     K5
+ */
+struct localif_forget {
+	struct triple triple;
+	char proof[PROOF_LEN + 1];
+};
+enum rc localif_forget_parse(const json_t *body, struct localif_forget *out, const char **bad) MUST_USE;
+json_t *localif_forget_print(const struct localif_forget *m);
+
+/* use: a triple and nothing else; its answer, and those of forget and renew, are empty objects, as renew is. */
 enum rc localif_triple_parse(const json_t *body, struct triple *out, const char **bad) MUST_USE;
 json_t *localif_triple_print(const struct triple *t);
 

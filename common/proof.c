@@ -24,7 +24,8 @@ proof_challenge(const struct rnd *rnd, char out[static CHALLENGE_LEN + 1])
 enum rc
 proof_make(const struct secret *ks_local_mt, enum proof_side side, struct span challenge, char out[static PROOF_LEN + 1])
 {
-	struct span name = span_str(side == PROOF_DEVICE ? "device" : "mt"), k;
+	static const char *const purpose[] = { "device", "mt", "holds", "forget" };
+	struct span name = span_str(purpose[side]), k;
 	uint8_t in[8 + CHALLENGE_MAX], mac[32];
 	struct secret *confirm = NULL;
 	enum rc rc;

@@ -36,7 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n == 0 || rpc_parse((struct span){ p + 1, n - 1 }, RPC_LINE_MAX, &o) != RC_OK)
 		return 0;
-	switch (p[0] % 8) {
+	switch (p[0] % 9) {
 	case 0:
 		ROUND(localif_hello, hello);
 		break;
@@ -60,6 +60,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		break;
 	case 7:
 		ROUND(triple, triple);
+		break;
+	case 8:
+		ROUND(localif_forget, forget);
 		break;
 	}
 	json_decref(o);

@@ -9,7 +9,7 @@
 #define RUN "00112233aabbccdd"
 #define PROOF "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
-enum message { HELLO, INFO, INFO_OK, DERIVE, DERIVE_OK, COMPLETE, COMPLETE_OK, TRIPLE };
+enum message { HELLO, INFO, INFO_OK, DERIVE, DERIVE_OK, COMPLETE, COMPLETE_OK, FORGET, TRIPLE };
 
 union any {
 	struct localif_hello hello;
@@ -19,6 +19,7 @@ union any {
 	struct localif_derive_ok derive_ok;
 	struct localif_complete complete;
 	struct localif_complete_ok complete_ok;
+	struct localif_forget forget;
 	struct triple triple;
 };
 
@@ -40,6 +41,8 @@ parse(enum message m, const json_t *o, union any *u, const char **bad)
 		return localif_complete_parse(o, &u->complete, bad);
 	case COMPLETE_OK:
 		return localif_complete_ok_parse(o, &u->complete_ok, bad);
+	case FORGET:
+		return localif_forget_parse(o, &u->forget, bad);
 	case TRIPLE:
 		return localif_triple_parse(o, &u->triple, bad);
 	}
@@ -64,6 +67,8 @@ print(enum message m, const union any *u)
 		return localif_complete_print(&u->complete);
 	case COMPLETE_OK:
 		return localif_complete_ok_print(&u->complete_ok);
+	case FORGET:
+		return localif_forget_print(&u->forget);
 	case TRIPLE:
 		return localif_triple_print(&u->triple);
 	}
@@ -78,6 +83,8 @@ static const struct {
 	{ HELLO, "{\"version\":1,\"role\":\"device\",\"device_id_kind\":\"fixed\"}" },
 	{ HELLO, "{\"version\":1,\"role\":\"device\",\"device_id_kind\":\"random\"}" },
 	{ HELLO, "{\"version\":7,\"role\":\"mt\",\"mt_id\":\"" MT "\"}" },
+	{ HELLO, "{\"version\":1,\"role\":\"device\",\"device_id_kind\":\"fixed\",\"device_id\":\"" DEV "\"}" },
+	{ HELLO, "{\"version\":1,\"role\":\"mt\",\"mt_id\":\"" MT "\",\"challenge\":\"AbC=\"}" },
 	{ INFO, "{}" },
 	{ INFO, "{\"device_id\":\"" DEV "\",\"run\":\"" RUN "\"}" },
 	{ INFO_OK, "{\"naf_ids\":[]}" },
@@ -91,6 +98,9 @@ static const struct {
 	{ COMPLETE, "{\"naf_id\":\"" NAF "\",\"btid\":\"" BTID "\",\"device_id\":\"" DEV "\"}" },
 	{ COMPLETE_OK, "{\"proof\":\"" PROOF "\"}" },
 	{ COMPLETE_OK, "{}" },
+	{ DERIVE, "{\"naf_id\":\"" NAF "\",\"device_id\":\"d\",\"holds\":\"" PROOF "\"}" },
+	{ FORGET, "{\"naf_id\":\"" NAF "\",\"btid\":\"" BTID "\",\"device_id\":\"" DEV "\"}" },
+	{ FORGET, "{\"naf_id\":\"" NAF "\",\"btid\":\"" BTID "\",\"device_id\":\"" DEV "\",\"proof\":\"" PROOF "\"}" },
 	{ TRIPLE, "{\"naf_id\":\"" NAF "\",\"btid\":\"" BTID "\",\"device_id\":\"" DEV "\"}" },
 };
 
@@ -190,6 +200,9 @@ static const struct {
 	{ HELLO, "{\"mt_id\":\"0123456789abcdef0123456789abcdeF\"}", "mt_id" },
 	{ HELLO, "{\"mt_id\":\"0123456789abcdef0123456789abcde\"}", "mt_id" },
 	{ HELLO, "{\"version\":0}", "version" },
+	{ HELLO, "{\"device_id\":\"a b\"}", "device_id" },
+	{ HELLO, "{\"challenge\":\"a\\tb\"}", "challenge" },
+	{ FORGET, "{\"naf_id\":\"" NAF "\",\"device_id\":\"" DEV "\"}", "btid" },
 	{ HELLO, "{\"version\":-1}", "version" },
 	{ DERIVE_OK, "{\"btid\":\"" BTID "\",\"naf_id\":\"" NAF "\",\"challenge\":\"a\\nb\"}", "challenge" },
 	{ COMPLETE_OK, "{\"proof\":\"" PROOF "=\"}", "proof" },

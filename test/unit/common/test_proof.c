@@ -16,6 +16,12 @@ START_TEST(k3_as_derive_py_computes_it)
 	ck_rc(proof_check(key, PROOF_MT, challenge, span_str(out)), RC_DENIED);	/* no mirror */
 	ck_ok(proof_make(key, PROOF_MT, challenge, out));
 	ck_assert_str_eq(out, vec_str(o, "mt"));
+	ck_ok(proof_make(key, PROOF_HOLDS, challenge, out));		/* K13 */
+	ck_assert_str_eq(out, vec_str(o, "holds"));
+	ck_rc(proof_check(key, PROOF_DEVICE, challenge, span_str(out)), RC_DENIED);	/* each for its own purpose */
+	ck_ok(proof_make(key, PROOF_FORGET, challenge, out));		/* K5 */
+	ck_assert_str_eq(out, vec_str(o, "forget"));
+	ck_rc(proof_check(key, PROOF_HOLDS, challenge, span_str(out)), RC_DENIED);
 	ck_ok(secret_kcv(key, kcv));
 	ck_assert_str_eq(kcv, vec_str(o, "kcv"));
 	secret_free(key);
