@@ -137,6 +137,13 @@ void extdev_request_send(struct extdev_mt *m);
 /* complete.c: tell the MT about m->p.key, which it takes over. */
 void extdev_complete_send(struct extdev_mt *m, struct extdev_key *k);
 
+/* --- use.c: the key at work: tunnels to the MTs (U1-U4) */
+
+/* Somebody wants a tunnel to this MT: with the key that is there, or the one that will be. One that stands on the key to use will do. */
+void extdev_use_begin(struct extdev_mt *m);
+/* Keys may have gone from the store, or end sooner: each tunnel whose key is no longer a usable one is closed. */
+void extdev_use_recheck(struct extdev *e);
+
 /* --- extdev.c */
 
 struct extdev {
