@@ -153,6 +153,16 @@ rpc_new(struct link *l, struct clock *clock, const struct rpc_options *opt, cons
 	return RC_OK;
 }
 
+/* Gone for its user; freed when the last walk that holds it is over. */
+static void
+end_of_life(struct rpc *r)
+{
+	clock_timer_stop(r->later);
+	r->dead = true;
+	rpc_hold(r);
+	rpc_release(r);
+}
+
 void
 rpc_free(struct rpc *r)
 {
@@ -169,10 +179,7 @@ rpc_free(struct rpc *r)
 	}
 	link_free(r->link);
 	r->link = NULL;
-	clock_timer_stop(r->later);
-	r->dead = true;
-	rpc_hold(r);
-	rpc_release(r);
+	end_of_life(r);
 }
 
 void
@@ -182,6 +189,18 @@ rpc_close(struct rpc *r)
 		return;
 	r->closing = true;
 	link_close(r->link);
+}
+
+enum rc
+rpc_detach(struct rpc *r, struct link **out)
+{
+	if (r->closing || r->dead || r->end_why != REASON_NONE || r->skipping || r->n_asks > 0 || r->n_reqs > 0 || link_input(r->link).n > 0)
+		return RC_STATE;
+	*out = r->link;
+	link_set_cb(r->link, NULL, NULL);
+	r->link = NULL;
+	end_of_life(r);
+	return RC_OK;
 }
 
 struct link *

@@ -53,7 +53,8 @@ void rpc_close(struct rpc *r);
 struct link *rpc_link(struct rpc *r);
 /*
  * The link changes hands, for what comes after the messages (U2): the conversation is over and freed, *out is the caller's, with
- * no callbacks set. RC_STATE: octets wait, or requests of either side; nothing is changed then.
+ * no callbacks set: hand it on in the same call. Answers that were written leave before whatever is written next. RC_STATE: octets
+ * wait (half a line, too), or requests of either side, or the link is closing; nothing is changed then.
  */
 enum rc rpc_detach(struct rpc *r, struct link **out) MUST_USE;
 

@@ -57,7 +57,7 @@ on_closed(struct link *l, enum reason why, const char *detail, void *arg)
 	e->l = NULL;
 }
 
-static const struct link_cb cb = { on_up, on_data, on_drained, on_closed };
+static const struct link_cb cb = { .on_up = on_up, .on_data = on_data, .on_drained = on_drained, .on_closed = on_closed };
 
 static void
 on_accept(struct link *l, void *arg)

@@ -75,6 +75,7 @@ on_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 }
 
 static const struct rpc_cb cb = { on_request, on_closed };
+static const struct rpc_cb *mt_cb;
 static struct rpc_options mt_opt;
 
 static void
@@ -109,7 +110,7 @@ static void
 on_accept(struct link *l, void *arg)
 {
 	(void)arg;
-	ck_assert_int_eq(rpc_new(l, clk, &mt_opt, &cb, &mt, &mt.r), RC_OK);
+	ck_assert_int_eq(rpc_new(l, clk, &mt_opt, mt_cb, &mt, &mt.r), RC_OK);
 }
 
 static void
@@ -147,6 +148,7 @@ setup(void)
 	memset(&mt, 0, sizeof mt);
 	memset(&ans, 0, sizeof ans);
 	memset(&mt_opt, 0, sizeof mt_opt);
+	mt_cb = &cb;
 	got[0] = '\0';
 	raw_closed = 0;
 	raw = NULL;
@@ -794,6 +796,188 @@ START_TEST(answer_forms)
 }
 END_TEST
 
+/* --- U2: the link changes hands */
+
+static struct link *detached;
+static enum rc detach_rc;
+
+/* As the device does: the answer to `use` is in, and the link is taken within it. */
+static void
+detach_on_answer(void *arg, json_t *body, enum reason why, const json_t *error)
+{
+	on_answer(arg, body, why, error);
+	detach_rc = rpc_detach(dev.r, &detached);
+	if (detach_rc == RC_OK)
+		dev.r = NULL;
+}
+
+START_TEST(U2_detach_both_ends)
+{
+	struct link *l;
+
+	pair();
+	mt.mode = HOLD;
+	ck_assert_int_eq(rpc_ask(dev.r, "use", NULL, detach_on_answer, NULL, &ans), RC_OK);
+	turn();
+	/* the MT answers and takes the link within the same function; its ok is the last plain octet */
+	rpc_ok(mt.held[0], NULL);
+	mt.n_held = 0;
+	ck_assert_int_eq(rpc_detach(mt.r, &l), RC_OK);
+	mt.r = NULL;
+	ck_assert_int_eq(link_write(l, span_str("TLS")), RC_OK);
+	turn();
+	ck_assert_int_eq(ans.n, 1);
+	ck_assert_int_eq(ans.why, REASON_NONE);
+	/* what followed the ok at once was octets that wait: the device does not take them for TLS */
+	ck_assert_int_eq(detach_rc, RC_STATE);
+	ck_assert_ptr_nonnull(dev.r);
+	link_free(l);
+}
+END_TEST
+
+START_TEST(U2_detached_links_are_bare)
+{
+	static const struct link_cb raw_cb = { .on_data = raw_data, .on_closed = raw_end };
+	struct link *l;
+
+	pair();
+	mt.mode = HOLD;
+	ck_assert_int_eq(rpc_ask(dev.r, "use", NULL, detach_on_answer, NULL, &ans), RC_OK);
+	turn();
+	rpc_ok(mt.held[0], NULL);
+	mt.n_held = 0;
+	ck_assert_int_eq(rpc_detach(mt.r, &l), RC_OK);
+	mt.r = NULL;
+	link_set_cb(l, &raw_cb, NULL);
+	turn();
+	ck_assert_int_eq(detach_rc, RC_OK);
+	/* no callbacks, no timer of the conversation's: octets that are no message pass both ways, for as long as it takes */
+	ck_assert_int_eq(link_write(detached, span_str("{\"id\":1,\"op\":\"info\"}\n")), RC_OK);
+	turn();
+	clock_advance(clk, 3600 * 1000);
+	turn();
+	ck_assert_str_eq(got, "{\"id\":1,\"op\":\"info\"}\n");
+	ck_assert_int_eq(link_write(l, span_str("\x16\x03\x03")), RC_OK);
+	turn();
+	ck_assert_uint_eq(link_input(detached).n, 3);
+	ck_assert_int_eq(mt.requests, 1);
+	ck_assert_int_eq(mt.closed + dev.closed, 0);
+	link_free(detached);
+	turn();
+	ck_assert_int_eq(raw_closed, 1);
+	link_free(l);
+}
+END_TEST
+
+/* U2: octets that came behind the request (STARTTLS injection) keep the link where it is; the conversation goes on. */
+static const char *const injected[] = { "{", "{\"id\":2,\"op\":\"info\"", "\x16\x03\x01", " " };
+
+START_TEST(U2_octets_that_wait)
+{
+	struct link *l = NULL;
+	char line[128];
+
+	bare();
+	mt.mode = HOLD;
+	snprintf(line, sizeof line, "{\"id\":1,\"op\":\"use\"}\n%s", injected[_i]);
+	say(line);
+	ck_assert_uint_eq(mt.n_held, 1);
+	rpc_ok(mt.held[0], NULL);
+	mt.n_held = 0;
+	ck_assert_int_eq(rpc_detach(mt.r, &l), RC_STATE);
+	ck_assert_ptr_null(l);
+	say("\n{\"id\":9,\"op\":\"info\"}\n");
+	ck_assert_uint_eq(mt.n_held, 1);
+	ck_assert_str_eq(mt.op, "info");
+	rpc_ok(mt.held[0], NULL);
+	mt.n_held = 0;
+	turn();
+	ck_assert_ptr_nonnull(strstr(got, "\"id\":9"));
+}
+END_TEST
+
+START_TEST(U2_inside_a_line_that_is_too_long)
+{
+	static char big[RPC_LINE_MAX + 2];
+	struct link *l = NULL;
+
+	bare();
+	memset(big, 'x', sizeof big - 1);
+	say(big);
+	ck_assert_uint_eq(link_input(rpc_link(mt.r)).n, 0);	/* skipped, and its end is still to come */
+	ck_assert_int_eq(rpc_detach(mt.r, &l), RC_STATE);
+	say("\n");
+	ck_assert_int_eq(rpc_detach(mt.r, &l), RC_OK);
+	mt.r = NULL;
+	link_free(l);
+}
+END_TEST
+
+START_TEST(U2_requests_that_wait)
+{
+	struct link *l = NULL;
+
+	pair();
+	mt.mode = HOLD;
+	ask("derive");
+	ck_assert_int_eq(rpc_detach(dev.r, &l), RC_STATE);	/* one of ours */
+	turn();
+	ck_assert_int_eq(rpc_detach(mt.r, &l), RC_STATE);	/* one of the peer's */
+	ck_assert_ptr_null(l);
+	rpc_ok(mt.held[0], NULL);
+	mt.n_held = 0;
+	turn();
+	ck_assert_int_eq(ans.n, 1);
+	ck_assert_int_eq(ans.why, REASON_NONE);
+	ck_assert_int_eq(rpc_detach(dev.r, &l), RC_OK);
+	dev.r = NULL;
+	link_free(l);
+}
+END_TEST
+
+START_TEST(U2_a_link_that_closes_is_not_handed_on)
+{
+	struct link *l = NULL;
+
+	pair();
+	rpc_close(dev.r);
+	ck_assert_int_eq(rpc_detach(dev.r, &l), RC_STATE);
+	ck_assert_ptr_null(l);
+	turn();
+	ck_assert_int_eq(dev.closed, 1);
+}
+END_TEST
+
+/* U2: within on_request: the walk over the lines stops there. */
+static void
+detach_on_request(struct rpc_req *q, const char *op, json_t *body, void *arg)
+{
+	(void)op, (void)body, (void)arg;
+	mt.requests++;
+	rpc_ok(q, NULL);
+	detach_rc = rpc_detach(mt.r, &detached);
+	if (detach_rc == RC_OK)
+		mt.r = NULL;
+}
+
+START_TEST(U2_detach_within_a_request)
+{
+	static const struct rpc_cb detach_cb = { .on_request = detach_on_request, .on_closed = on_closed };
+
+	mt_cb = &detach_cb;
+	bare();
+	/* two at once: the second one waits, so the first one's link stays; then its own goes */
+	say("{\"id\":1,\"op\":\"use\"}\n{\"id\":2,\"op\":\"use\"}\n");
+	ck_assert_int_eq(mt.requests, 2);
+	ck_assert_int_eq(detach_rc, RC_OK);
+	ck_assert_ptr_null(mt.r);
+	say("{\"id\":3,\"op\":\"use\"}\n");
+	ck_assert_int_eq(mt.requests, 2);
+	ck_assert(span_eq_str(link_input(detached), "{\"id\":3,\"op\":\"use\"}\n"));
+	link_free(detached);
+}
+END_TEST
+
 START_TEST(parse_limits)
 {
 	json_t *o = (json_t *)0xa5;
@@ -811,7 +995,7 @@ int
 main(void)
 {
 	Suite *s = suite_create("rpc");
-	TCase *t = tcase_create("talk"), *h = tcase_create("hostile");
+	TCase *t = tcase_create("talk"), *h = tcase_create("hostile"), *d = tcase_create("detach");
 	SRunner *sr = srunner_create(s);
 	int failed;
 
@@ -849,6 +1033,15 @@ main(void)
 	tcase_add_loop_test(h, answer_forms, 0, (int)(sizeof answers / sizeof answers[0]));
 	tcase_add_test(h, parse_limits);
 	suite_add_tcase(s, h);
+	tcase_add_checked_fixture(d, setup, teardown);
+	tcase_add_test(d, U2_detach_both_ends);
+	tcase_add_test(d, U2_detached_links_are_bare);
+	tcase_add_loop_test(d, U2_octets_that_wait, 0, (int)(sizeof injected / sizeof injected[0]));
+	tcase_add_test(d, U2_inside_a_line_that_is_too_long);
+	tcase_add_test(d, U2_requests_that_wait);
+	tcase_add_test(d, U2_a_link_that_closes_is_not_handed_on);
+	tcase_add_test(d, U2_detach_within_a_request);
+	suite_add_tcase(s, d);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -605,7 +605,7 @@ START_TEST(asked_while_the_card_is_read)
 	rig_up();
 	ck_ok(mt_start(rig.mt));
 	{
-		static const struct link_cb cb = { dev_on_up, NULL, NULL, dev_on_link_closed };
+		static const struct link_cb cb = { .on_up = dev_on_up, .on_closed = dev_on_link_closed };
 		static const struct link_options opt;
 
 		ck_ok(link_connect(rig.net, RIG_LINK, &opt, &cb, &dev, &dev.link));

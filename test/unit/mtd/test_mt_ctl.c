@@ -30,7 +30,7 @@ teardown(void)
 static void
 up(void)
 {
-	static const struct link_cb cb = { dev_on_up, NULL, NULL, dev_on_link_closed };
+	static const struct link_cb cb = { .on_up = dev_on_up, .on_closed = dev_on_link_closed };
 	static const struct link_options opt;
 	struct ctl_hooks hooks = { .ops = mt_ctl_ops, .health = mt_health, .status = mt_status };
 	struct ctl_env env;
