@@ -82,6 +82,23 @@ link_close(struct link *l)
 	l->ops->close(l);
 }
 
+enum rc
+link_shutdown(struct link *l)
+{
+	return l->ops->shutdown != NULL ? l->ops->shutdown(l) : RC_STATE;
+}
+
+void
+link_reset(struct link *l)
+{
+	if (l == NULL)
+		return;
+	if (l->ops->reset != NULL)
+		l->ops->reset(l);
+	else
+		l->ops->free(l);
+}
+
 void
 link_free(struct link *l)
 {

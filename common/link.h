@@ -90,8 +90,8 @@ size_t link_unsent(const struct link *l);
 /* Send what is queued, then close; on_closed follows with REASON_NONE, within 5 s at the latest. */
 void link_close(struct link *l);
 /*
- * half_open links: what is queued leaves, then the peer sees that no more comes; reading goes on. Once both ends have said so, on_closed
- * follows with REASON_NONE. RC_STATE: not half_open, or not up.
+ * half_open links: what is queued leaves, then the peer sees that no more comes; reading goes on. Once both ends have said so, all has
+ * left and all that came is drained, on_closed follows with REASON_NONE. RC_STATE: not half_open, not up, or said before.
  */
 enum rc link_shutdown(struct link *l) MUST_USE;
 /* At once, without callbacks; the peer sees a reset where the medium has one (TCP, a stream), else an end. NULL is fine. */

@@ -267,7 +267,7 @@ dev_on_link_closed(struct link *l, enum reason why, const char *detail, void *ar
 static inline void
 dev_open(struct dev *d)
 {
-	static const struct link_cb cb = { dev_on_up, NULL, NULL, dev_on_link_closed };
+	static const struct link_cb cb = { .on_up = dev_on_up, .on_closed = dev_on_link_closed };
 	static const struct link_options opt;
 
 	memset(d, 0, sizeof *d);
