@@ -8,6 +8,8 @@
  *	  | DATA <--------------------------->  | each way with its own flow control; END_STREAM = half-close, RST_STREAM = reset
  *
  * A stream is a link (half_open; address "tunnel:NAME"). What its user does not drain holds up its own stream's window and no other's.
+ * One whose user has no on_eof ends with the peer's end of sending, as a link that is not half_open. When both ends have said
+ * END_STREAM, on_closed (REASON_NONE) waits until what is in was drained; a reset does not wait (REASON_TUNNEL_RESET).
  * nghttp2's counting of resets stays on; a peer that breaks HTTP/2 is told so by GOAWAY and the tunnel ends.
  */
 #ifndef COMMON_TUNNEL_H
@@ -33,25 +35,33 @@ struct tunnel_cb {
 	 * unless on_closed of it comes first: set its callbacks at once.
 	 */
 	void (*on_open)(struct tunnel *t, struct link *stream, const char *service, void *arg);
-	/* It ended; streams were told before. REASON_NONE: in good order. Call tunnel_free(). detail is for a log line. */
+	/*
+	 * It ended, or never came up (REASON_TUNNEL_BROKEN); streams were told before. REASON_NONE: in good order (drained, idle);
+	 * REASON_TUNNEL_CLOSED: by the peer, over the streams' heads; after tunnel_close() what was given there. Call tunnel_free().
+	 * detail is for a log line, and ends with the tunnel.
+	 */
 	void (*on_closed)(struct tunnel *t, enum reason why, const char *detail, void *arg);
 };
-/* link is up; taken over, on failure too. RC_NOMEM. Caller frees. */
+/* link is up; taken over, on failure too. What it holds as input is read as HTTP/2. RC_NOMEM. Caller frees. */
 enum rc tunnel_client_new(struct link *link, struct clock *clock, const struct tunnel_conf *conf, const struct tunnel_cb *cb, void *arg,
     struct tunnel **out) MUST_USE;
 enum rc tunnel_server_new(struct link *link, struct clock *clock, const struct tunnel_conf *conf, const struct tunnel_cb *cb, void *arg,
     struct tunnel **out) MUST_USE;
 /*
  * Client. on_up of the stream when the peer accepts; on_closed else: REASON_TUNNEL_SERVICE_UNKNOWN (404), _SERVICE_REFUSED (403),
- * _SERVICE_DOWN (502, 503), _LIMIT, _BROKEN. RC_STATE: going away or closed. RC_LIMIT: streams_max. RC_SYNTAX: the name.
+ * _SERVICE_DOWN (502, 503), _LIMIT, _CLOSED (the tunnel ends; another may take it), _BROKEN. RC_STATE: not up, going away or closed.
+ * RC_LIMIT: streams_max, ours or the peer's. RC_SYNTAX: the name.
  */
 enum rc tunnel_open(struct tunnel *t, const char *service, const struct link_cb *cb, void *arg, struct link **out) MUST_USE;
-/* Server: answers 200; the stream is up from now on. */
+/* Server: answers 200; the stream is up from now on. RC_STATE: it ended, on_closed is under way. RC_NOMEM. */
 enum rc tunnel_accept(struct link *stream) MUST_USE;
-/* Server: answers by the reason's http status, and frees the stream. */
+/* Server: answers by the reason's http status (none: 503), and frees the stream. link_reset() of it refuses, too (CANCEL). */
 void tunnel_refuse(struct link *stream, enum reason why);
 
-/* Is it alive? PING; fn once, never inside this call, unless freed: false = no answer within timeout_ms, or it ended. RC_NOMEM, RC_STATE. */
+/*
+ * Is it alive? PING; fn once, never inside this call, unless freed: false = no answer within timeout_ms, or it ended. RC_NOMEM.
+ * RC_STATE: not up, or a PING is under way.
+ */
 enum rc tunnel_ping(struct tunnel *t, int64_t timeout_ms, void (*fn)(void *arg, bool alive), void *arg) MUST_USE;
 /* No new streams; when those that stand have ended, on_closed (a tunnel on the newer key takes over, U1). */
 void tunnel_drain(struct tunnel *t);
@@ -60,7 +70,9 @@ void tunnel_close(struct tunnel *t, enum reason why);
 /* At once, without callbacks of its own; streams still held hear on_closed. NULL is fine. */
 void tunnel_free(struct tunnel *t);
 
+/* Streams that have not ended, those not yet accepted among them. */
 size_t tunnel_streams(const struct tunnel *t);
+/* What it runs over, for link_get_peer(); NULL once it is gone. */
 struct link *tunnel_link(struct tunnel *t);
 
 /* Form of a service's name: 1..TUNNEL_SERVICE_MAX of a-z 0-9 . _ -, not beginning with "kslocal-" unless ours. Pure. */
