@@ -44,6 +44,50 @@ mt_asker_free(struct mt_asker *a)
 	stopped(g->stopped_arg);
 }
 
+/* --- keys that go */
+
+void
+mt_gba_on_keys_gone(struct mt_gba *g, void (*fn)(void *arg), void *arg)
+{
+	g->gone = fn;
+	g->gone_arg = arg;
+}
+
+static void
+tell_gone(struct mt_gba *g)
+{
+	if (g->gone != NULL)
+		g->gone(g->gone_arg);
+}
+
+void
+mt_gba_keys_gone(struct mt_gba *g, int64_t expires)
+{
+	purge_deleted(g->purge);
+	purge_expect(g->purge, expires);
+	tell_gone(g);
+}
+
+/* purge.h's slice */
+static enum rc
+expire(void *arg, int64_t now_s, unsigned max, unsigned *n)
+{
+	struct mt_gba *g = arg;
+	enum rc rc = mt_store_expire(g->s->store, now_s, max, n);
+
+	if (rc == RC_OK && *n > 0)
+		tell_gone(g);
+	return rc;
+}
+
+static int64_t
+next_expiry(void *arg)
+{
+	const struct mt_gba *g = arg;
+
+	return mt_store_next_expiry(g->s->store);
+}
+
 /* --- the gate */
 
 static void
@@ -53,7 +97,7 @@ on_card_change(void *arg, bool deleted)
 	struct mt_waiter *next;
 
 	if (deleted)
-		purge_deleted(g->purge);
+		mt_gba_keys_gone(g, INT64_MAX);
 	if (mt_sim_state(g->sim) == MT_SIM_READING)
 		return;
 	for (struct mt_waiter *w = mt_wait_take(&g->gate); w != NULL; w = next) {
@@ -172,7 +216,7 @@ mt_gba_conn_ended(struct mt_gba *g, const struct mt_origin *from)
 static enum rc
 open_parts(struct mt_gba *g)
 {
-	struct purge_what what = { mt_store_expire, mt_store_next_expiry, g->s->store };
+	struct purge_what what = { expire, next_expiry, g };
 	struct mt_sim_env sim = { g->s->uicc, g->conf, g->s->guard, g->s->clock, g->s->store, g->s->turn, on_card_change, g };
 	struct mt_run_env run = { .s = g->s, .conf = g->conf, .tally = &g->tally };
 	enum rc rc;

@@ -71,6 +71,13 @@ void mt_gba_bootstrap(struct mt_gba *g, enum mt_app_kind kind, mt_gba_booted_fn 
 /* K5: this connection has ended. */
 void mt_gba_conn_ended(struct mt_gba *g, const struct mt_origin *from);
 
+/*
+ * Keys are gone, or one ends sooner (expires; INT64_MAX: none was shortened): the purge is told, and whoever uses keys, which is
+ * whoever gave fn here. Expiry and another card tell by themselves; a pair's older key that a newer one replaced does not.
+ */
+void mt_gba_keys_gone(struct mt_gba *g, int64_t expires);
+void mt_gba_on_keys_gone(struct mt_gba *g, void (*fn)(void *arg), void *arg);
+
 /* For status, key-list, tests; borrowed. */
 const struct mt_sim *mt_gba_sim(const struct mt_gba *g);
 /* RC_NOTFOUND, RC_EXPIRED. Caller mt_ks_clear()s. */

@@ -19,6 +19,8 @@ struct mt_gba {
 	struct mt_wait uicc;		/* askers that need a Ks_ext_NAF of the UICC; the first one's is being derived */
 	struct mt_usim_op *deriving;
 	size_t waiters;
+	void (*gone)(void *arg);	/* may be NULL */
+	void *gone_arg;
 	struct mt_tally tally;
 	bool stopping;
 	void (*stopped)(void *arg);

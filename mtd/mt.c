@@ -9,6 +9,7 @@
 #include "mtd/local.h"
 #include "mtd/mt_impl.h"
 #include "mtd/policy.h"
+#include "mtd/state.h"
 #include "mtd/store.h"
 
 enum rc
@@ -26,6 +27,8 @@ mt_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt **out)
 		goto out;
 	if ((rc = mt_gba_new(&m->seams, &m->conf, &m->gba)) != RC_OK)
 		goto out;
+	if ((rc = mt_state_new(&m->seams, &m->conf, &m->state)) != RC_OK)
+		goto out;
 	if ((rc = mt_local_new(&m->seams, &m->conf, m->gba, &m->id, &m->local)) != RC_OK)
 		goto out;
 	*out = m;
@@ -41,6 +44,7 @@ mt_free(struct mt *m)
 	if (m == NULL)
 		return;
 	mt_local_free(m->local);
+	mt_state_free(m->state);
 	mt_gba_free(m->gba);
 	OPENSSL_cleanse(&m->conf.usim, sizeof m->conf.usim);	/* the PIN */
 	free(m);

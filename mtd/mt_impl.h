@@ -7,6 +7,7 @@
 
 struct mt_gba;
 struct mt_local;
+struct mt_state;
 
 struct mt {
 	struct mt_seams seams;
@@ -14,6 +15,7 @@ struct mt {
 	struct mt_id id;
 	struct mt_gba *gba;
 	struct mt_local *local;
+	struct mt_state *state;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 };

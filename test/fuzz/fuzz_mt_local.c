@@ -47,7 +47,7 @@ on_closed(struct link *l, enum reason why, const char *detail, void *arg)
 static void
 reopen(void)
 {
-	static const struct link_cb cb = { NULL, on_data, NULL, on_closed };
+	static const struct link_cb cb = { .on_data = on_data, .on_closed = on_closed };
 	static const struct link_options opt;
 
 	link_free(raw);

@@ -354,7 +354,7 @@ static struct link *raw;
 static void
 raw_send(const char *line)
 {
-	static const struct link_cb cb = { NULL, raw_on_data, NULL, raw_on_closed };
+	static const struct link_cb cb = { .on_data = raw_on_data, .on_closed = raw_on_closed };
 	static const struct link_options opt;
 
 	if (raw == NULL) {
