@@ -25,6 +25,7 @@ const struct profile profile = {
 		.ns = "urn:x-kslocal:ua:1",
 		.request = "keyRequest",
 		.response = "keyResponse",
+		.state = "keyState",
 		.error = "keyError",
 		.btid = "btid",
 		.naf_id = "nafId",
@@ -34,6 +35,8 @@ const struct profile profile = {
 		.mt_pseudonym = "mtPseudonym",
 		.reason = "reason",
 		.text = "text",
+		.btid_header = "X-KSLocal-BTID",
+		.device_id_header = "X-KSLocal-Device-ID",
 	},
 	.ua_protocol = { 0x01, 0x00, 0x00, 0x00, 0x02 },	/* HTTP Digest of TS 24.109: what every GBA client knows */
 };

@@ -26,8 +26,9 @@ struct profile {
 	} reserved;
 	struct {				/* TS 33.259 B, D */
 		const char *path, *state_path, *media_type, *media_type_charset, *ns;
-		const char *request, *response, *error;
+		const char *request, *response, *state, *error;
 		const char *btid, *naf_id, *device_id, *key, *lifetime, *mt_pseudonym, *reason, *text;
+		const char *btid_header, *device_id_header;	/* of the state question (N7); the URL would be logged */
 	} ua;
 	uint8_t ua_protocol[UA_PROTO_LEN];	/* where a configuration names none */
 };

@@ -154,6 +154,53 @@ uaxml_print_response(const struct uaxml_response *r, char *out, size_t cap, size
 	return xml_out_close(&o, profile.ua.response, n);
 }
 
+/* --- key state */
+
+enum rc
+uaxml_parse_state(struct span doc, struct uaxml_state *out, const char **bad)
+{
+	const struct xml_field fields[] = {
+		{ NULL, profile.ua.btid, true }, { NULL, profile.ua.device_id, true }, { NULL, profile.ua.lifetime, true }
+	};
+	const struct xml_shape shape = { profile.ua.ns, profile.ua.state, fields, 3, true, UAXML_MAX };
+	char btid[BTID_MAX + 1], device[DEVICE_ID_MAX + 1], until[40];
+	struct xml_text texts[] = { { btid, sizeof(btid), false }, { device, sizeof(device), false }, { until, sizeof(until), false } };
+	struct uaxml_state s;
+	enum rc rc;
+
+	memset(&s, 0, sizeof(s));
+	*bad = "document";
+	if ((rc = xml_parse(doc, &shape, texts)) != RC_OK)
+		return rc;
+	*bad = fields[0].name;
+	if ((rc = btid_parse(text_span(&texts[0]), &s.btid)) != RC_OK)
+		return rc;
+	*bad = fields[1].name;
+	if ((rc = device_id_parse(text_span(&texts[1]), &s.device_id)) != RC_OK)
+		return rc;
+	*bad = fields[2].name;
+	if ((rc = clock_parse_utc(until, strlen(until), true, &s.lifetime)) != RC_OK)
+		return rc;
+	*out = s;
+	*bad = NULL;
+	return RC_OK;
+}
+
+enum rc
+uaxml_print_state(const struct uaxml_state *s, char *out, size_t cap, size_t *n)
+{
+	char until[UTC_TEXT_LEN + 1];
+	struct xml_out o;
+
+	clock_print_utc(s->lifetime, until);
+	xml_out_init(&o, out, cap);
+	xml_out_open(&o, profile.ua.ns, profile.ua.state);
+	xml_out_text(&o, profile.ua.btid, span_str(s->btid.s));
+	xml_out_text(&o, profile.ua.device_id, span_str(s->device_id.s));
+	xml_out_text(&o, profile.ua.lifetime, span_str(until));
+	return xml_out_close(&o, profile.ua.state, n);
+}
+
 /* --- errors */
 
 enum rc

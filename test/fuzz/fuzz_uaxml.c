@@ -41,6 +41,22 @@ response(struct span in)
 	secret_free(b.ks_local_mt);
 }
 
+static void
+state(struct span in)
+{
+	struct uaxml_state a, b;
+	char out[UAXML_MAX];
+	const char *bad;
+	size_t n;
+
+	if (uaxml_parse_state(in, &a, &bad) != RC_OK)
+		return;
+	if (uaxml_print_state(&a, out, sizeof(out), &n) != RC_OK || uaxml_parse_state(span_of(out, n), &b, &bad) != RC_OK)
+		abort();
+	if (memcmp(&a, &b, sizeof(a)) != 0)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -48,6 +64,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	request((struct span){ p, n });
 	response((struct span){ p, n });
+	state((struct span){ p, n });
 	if (uaxml_parse_error((struct span){ p, n }, &e) == RC_OK && (e.reason[0] == '\0' || strlen(e.text) > UAXML_TEXT_MAX))
 		abort();
 	return 0;

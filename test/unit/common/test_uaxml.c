@@ -1,4 +1,4 @@
-/* uaxml: the three documents of Ua: ts33259.md 7's own examples, W3 and W4, and that what is written reads back. */
+/* uaxml: the four documents of Ua: ts33259.md 7's own examples, W3 and W4, and that what is written reads back. */
 #include "common/uaxml.h"
 
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #define KEY "yWY0NAuA2t0NZn9ueH9oMuMr1iD9lkfkETQqBbUyM18="
 #define Q(inner) "<keyRequest " NS ">" inner "</keyRequest>"
 #define R(inner) "<keyResponse " NS ">" inner "</keyResponse>"
+#define S(inner) "<keyState " NS ">" inner "</keyState>"
 #define B "<btid>" BTID "</btid>"
 #define D "<deviceId>" DEVICE "</deviceId>"
 #define K "<ksLocalDevice>" KEY "</ksLocalDevice>"
@@ -198,6 +199,54 @@ START_TEST(bad_responses_are_refused_and_the_element_named)
 }
 END_TEST
 
+START_TEST(n7_key_states_read_back)
+{
+	struct uaxml_state st = { .lifetime = 1798761600 }, back;
+	char out[UAXML_MAX];
+	const char *bad;
+	size_t n;
+
+	strcpy(st.btid.s, BTID);
+	strcpy(st.device_id.s, DEVICE);
+	ck_ok(uaxml_print_state(&st, out, sizeof out, &n));
+	ck_ok(uaxml_parse_state(span_of(out, n), &back, &bad));
+	ck_assert(memcmp(&st, &back, sizeof st) == 0 && bad == NULL);
+	ck_rc(uaxml_print_state(&st, out, n - 1, &n), RC_RANGE);
+	/* a newer Key Center may say more */
+	ck_ok(uaxml_parse_state(span_str(S(B D L "<more>1</more>")), &back, &bad));
+	ck_assert_int_eq(back.lifetime, 1798761600);
+}
+END_TEST
+
+static const struct {
+	const char *doc, *bad;
+	enum rc rc;
+} bad_states[] = {
+	{ "", "document", RC_SYNTAX },
+	{ R(B D K L), "document", RC_SYNTAX },
+	{ "<keyState>" B D L "</keyState>", "document", RC_SYNTAX },
+	{ S(B D), "document", RC_SYNTAX },
+	{ S(B L), "document", RC_SYNTAX },
+	{ S(D L), "document", RC_SYNTAX },
+	{ S(B D L L), "document", RC_SYNTAX },
+	{ S("<btid>x</btid>" D L), "btid", RC_SYNTAX },
+	{ S(B "<deviceId>a/b</deviceId>" L), "deviceId", RC_SYNTAX },
+	{ S(B D "<keyLifetime>2027-01-01T00:00:00+01:00</keyLifetime>"), "keyLifetime", RC_SYNTAX },
+	{ S(B D "<keyLifetime></keyLifetime>"), "keyLifetime", RC_SYNTAX },
+};
+
+START_TEST(bad_states_are_refused_and_the_element_named)
+{
+	struct uaxml_state st;
+	const char *bad = NULL;
+
+	untouched_fill(&st, sizeof st);
+	ck_rc(uaxml_parse_state(span_str(bad_states[_i].doc), &st, &bad), bad_states[_i].rc);
+	ck_assert_str_eq(bad, bad_states[_i].bad);
+	ck_assert(untouched(&st, sizeof st));
+}
+END_TEST
+
 START_TEST(every_reason_has_an_error_that_reads_back)
 {
 	struct uaxml_error e;
@@ -242,6 +291,8 @@ main(void)
 	tcase_add_loop_test(t, requests_read_back, 0, 3);
 	tcase_add_loop_test(t, responses_read_back, 0, 2);
 	tcase_add_test(t, unknown_elements_of_a_response_are_ignored);
+	tcase_add_test(t, n7_key_states_read_back);
+	tcase_add_loop_test(t, bad_states_are_refused_and_the_element_named, 0, TABLE_N(bad_states));
 	tcase_add_loop_test(t, bad_responses_are_refused_and_the_element_named, 0, TABLE_N(bad_responses));
 	tcase_add_loop_test(t, every_reason_has_an_error_that_reads_back, 0, REASON_COUNT);
 	tcase_add_test(t, errors_of_others_are_read_for_their_reason);
