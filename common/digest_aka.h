@@ -30,7 +30,7 @@ enum digest_have {
 
 struct digest {
 	unsigned have;
-	char username[256], realm[256], nonce[512], nextnonce[512], uri[512], cnonce[129], opaque[257];
+	char username[321], realm[321], nonce[512], nextnonce[512], uri[512], cnonce[129], opaque[257];
 	char response[DIGEST_LEN + 1], rspauth[DIGEST_LEN + 1];	/* "" or 32 lower-case hex digits */
 	char nc[9];			/* 8 hex digits */
 	enum digest_alg alg;		/* absent: AKAv1-MD5 (ub.md 10) */
