@@ -174,21 +174,31 @@ mt_gba_info(struct mt_gba *g, const struct localif_info *ask, struct btid *out)
 }
 
 enum reason
-mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[static PROOF_LEN + 1])
+mt_gba_key_card(struct mt_gba *g, struct iccid *out)
 {
-	struct mt_keys_proven proven;
 	enum reason why = mt_sim_why(g->sim);
-	struct iccid iccid;
 	enum rc rc;
 
 	/* C2: without a card, the keys of the one that was in may still be used. */
 	if (why != REASON_NONE && (mt_sim_state(g->sim) != MT_SIM_NONE || g->conf->without_card != MT_WITHOUT_CARD_USABLE))
 		return why;
-	rc = mt_store_last_card(g->s->store, &iccid);
-	if (rc == RC_NOTFOUND && why != REASON_NONE)
+	rc = mt_store_last_card(g->s->store, out);
+	if (rc == RC_NOTFOUND)
+		return why != REASON_NONE ? why : REASON_LOCAL_UNKNOWN_KEY;
+	return rc == RC_OK ? REASON_NONE : REASON_INTERNAL;
+}
+
+enum reason
+mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[static PROOF_LEN + 1])
+{
+	struct mt_keys_proven proven;
+	struct iccid iccid;
+	enum reason why;
+	enum rc rc;
+
+	if ((why = mt_gba_key_card(g, &iccid)) != REASON_NONE)
 		return why;
-	if (rc == RC_OK)
-		rc = mt_keys_complete(&g->keys, &iccid, &c->triple, c->proof, mt_gba_now(g), &proven);
+	rc = mt_keys_complete(&g->keys, &iccid, &c->triple, c->proof, mt_gba_now(g), &proven);
 	if (rc == RC_NOTFOUND || rc == RC_EXPIRED)
 		return REASON_LOCAL_UNKNOWN_KEY;
 	if (rc == RC_DENIED)

@@ -58,6 +58,9 @@ struct mt_derived {
 typedef void mt_gba_derived_fn(void *arg, const struct mt_outcome *o, const struct mt_derived *derived);
 void mt_gba_derive(struct mt_gba *g, const struct mt_derive *d, mt_gba_derived_fn *fn, mt_progress_fn *progress, void *arg);
 
+/* C2: whose keys may be used now, or why none may: the card's reasons, _LOCAL_UNKNOWN_KEY (no card was ever in), _INTERNAL. */
+enum reason mt_gba_key_card(struct mt_gba *g, struct iccid *out);
+
 /*
  * complete (L5): confirms the key when the proof is right. proof "" = a foreign peer, nothing is confirmed (K3); out "" then.
  * REASON_NONE, _LOCAL_UNKNOWN_KEY, _LOCAL_KEY_MISMATCH, the card's, _INTERNAL.

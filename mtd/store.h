@@ -107,10 +107,18 @@ enum rc mt_store_put_key(struct store *st, const struct mt_key *k, const struct 
 /* RC_NOTFOUND, RC_EXPIRED. Caller mt_key_clear()s. */
 enum rc mt_store_get_key(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t now_s, struct mt_key *out)
     MUST_USE;
+/*
+ * The key that works with a device: the confirmed one, else the newest that waits (K2). RC_NOTFOUND: none that lives. Caller
+ * mt_key_clear()s.
+ */
+enum rc mt_store_key_of(struct store *st, const struct iccid *iccid, const struct device_id *id, int64_t now_s, struct mt_key *out)
+    MUST_USE;
 /* Asked for again from here, and now the newest, if it is still waiting; a confirmed one stays as it is. */
 enum rc mt_store_touch_key(struct store *st, const struct mt_key *k, const struct mt_origin *from) MUST_USE;
 /* Confirmed; the pair's older ones are deleted (K2). Once more: fine. RC_NOTFOUND. */
 enum rc mt_store_confirm_key(struct store *st, const struct iccid *iccid, const struct triple *t) MUST_USE;
+/* RC_NOTFOUND. */
+enum rc mt_store_forget_key(struct store *st, const struct iccid *iccid, const struct triple *t) MUST_USE;
 /* Each live key of the card, by Device_ID and age; fn borrows. */
 enum rc mt_store_each_key(struct store *st, const struct iccid *iccid, int64_t now_s,
     void (*fn)(void *arg, const struct mt_key *k), void *arg) MUST_USE;

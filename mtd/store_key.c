@@ -119,6 +119,39 @@ mt_store_get_key(struct store *st, const struct iccid *iccid, const struct tripl
 }
 
 enum rc
+mt_store_key_of(struct store *st, const struct iccid *iccid, const struct device_id *id, int64_t now_s, struct mt_key *out)
+{
+	struct mt_key k = { .ks_local_mt = NULL };
+	sqlite3_stmt *q;
+	enum rc rc;
+
+	if ((rc = sql_bind(st, MT_SQL_KEY_OF, &q, "tti", iccid->s, id->s, now_s)) != RC_OK)
+		return rc;
+	if ((rc = sql_step(q)) != RC_OK)
+		return rc;
+	rc = read_key(st, q, &k);
+	sql_done(q);
+	if (rc != RC_OK) {
+		mt_key_clear(&k);
+		return rc;
+	}
+	*out = k;
+	return RC_OK;
+}
+
+enum rc
+mt_store_forget_key(struct store *st, const struct iccid *iccid, const struct triple *t)
+{
+	struct key_name n;
+	int changes = 0;
+	enum rc rc;
+
+	name_key(iccid, t, &n);
+	rc = sql_run(st, MT_SQL_FORGET_ONE, &changes, "tttt", n.part[0], n.part[1], n.part[2], n.part[3]);
+	return rc == RC_OK && changes == 0 ? RC_NOTFOUND : rc;
+}
+
+enum rc
 mt_store_touch_key(struct store *st, const struct mt_key *k, const struct mt_origin *from)
 {
 	struct key_name n;

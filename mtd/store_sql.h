@@ -34,11 +34,14 @@
 	    " WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4 AND state = 0") \
 	X(GET_KEY, "SELECT icc_id, device_id, btid, naf_id, ks_local_mt, challenge, created, expires, state FROM key" \
 	    " WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4") \
+	X(KEY_OF, "SELECT icc_id, device_id, btid, naf_id, ks_local_mt, challenge, created, expires, state FROM key" \
+	    " WHERE icc_id = ?1 AND device_id = ?2 AND expires > ?3 ORDER BY state DESC, seq DESC LIMIT 1") \
 	X(EACH_KEY, "SELECT icc_id, device_id, btid, naf_id, ks_local_mt, challenge, created, expires, state FROM key" \
 	    " WHERE icc_id = ?1 AND expires > ?2 ORDER BY device_id, seq") \
 	X(CONFIRM_KEY, "UPDATE key SET state = 1 WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4") \
 	X(DROP_OLDER, "DELETE FROM key WHERE icc_id = ?1 AND device_id = ?2 AND NOT (btid = ?3 AND naf_id = ?4)" \
 	    " AND seq < (SELECT seq FROM key WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4)") \
+	X(FORGET_ONE, "DELETE FROM key WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4") \
 	X(TRIM_CONN, "DELETE FROM key WHERE seq IN (SELECT seq FROM key WHERE state = 0 AND link = ?1 AND conn = ?2" \
 	    " ORDER BY seq DESC LIMIT -1 OFFSET ?3)") \
 	X(END_CONN, "UPDATE key SET conn = '' WHERE link = ?1 AND conn = ?2") \

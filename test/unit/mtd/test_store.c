@@ -324,6 +324,37 @@ START_TEST(k2_one_in_use_one_waiting)
 }
 END_TEST
 
+/* Which of a device's keys works with it, and one that goes. */
+START_TEST(k2_the_key_of_a_device)
+{
+	struct triple a = triple("urn:d:1", "a", &naf), b = triple("urn:d:1", "b", &naf);
+	const struct device_id *id = &a.device_id;
+	struct mt_key k;
+
+	untouched_fill(&k, sizeof k);
+	ck_rc(mt_store_key_of(st, &card.iccid, id, NOW, &k), RC_NOTFOUND);
+	ck_ok(put_key(&card, "urn:d:1", "a", 1, LATER, &here));
+	ck_rc(mt_store_key_of(st, &card.iccid, id, LATER, &k), RC_NOTFOUND);
+	ck_rc(mt_store_key_of(st, &other_card.iccid, id, NOW, &k), RC_NOTFOUND);
+	ck_assert(untouched(&k, sizeof k));
+	ck_ok(mt_store_key_of(st, &card.iccid, id, NOW, &k));
+	ck_assert_int_eq(k.state, MT_KEY_DERIVED);
+	mt_key_clear(&k);
+	ck_ok(mt_store_confirm_key(st, &card.iccid, &a));
+	ck_ok(put_key(&card, "urn:d:1", "b", 2, LATER, &here));
+	ck_ok(mt_store_key_of(st, &card.iccid, id, NOW, &k));
+	ck_assert(triple_eq(&k.triple, &a));
+	ck_assert_int_eq(k.state, MT_KEY_CONFIRMED);
+	mt_key_clear(&k);
+	ck_rc(mt_store_forget_key(st, &other_card.iccid, &a), RC_NOTFOUND);
+	ck_ok(mt_store_forget_key(st, &card.iccid, &a));
+	ck_rc(mt_store_forget_key(st, &card.iccid, &a), RC_NOTFOUND);
+	ck_ok(mt_store_key_of(st, &card.iccid, id, NOW, &k));
+	ck_assert(triple_eq(&k.triple, &b));
+	mt_key_clear(&k);
+}
+END_TEST
+
 START_TEST(k4_confirming_again_changes_nothing)
 {
 	struct triple a = triple("urn:d:1", "a", &naf), none = triple("urn:d:1", "x", &naf);
@@ -607,6 +638,7 @@ main(void)
 	tcase_add_test(t, tmpi_of_the_impi);
 	tcase_add_test(t, key_round_trip);
 	tcase_add_test(t, k2_one_in_use_one_waiting);
+	tcase_add_test(t, k2_the_key_of_a_device);
 	tcase_add_test(t, k4_confirming_again_changes_nothing);
 	tcase_add_test(t, k5_unused_per_connection_and_link);
 	tcase_add_test(t, k5_all_connections_end_at_start);
