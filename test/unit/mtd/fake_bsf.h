@@ -56,7 +56,7 @@ struct fake_bsf {
 	struct btid btid;
 	/* what happened */
 	int requests, challenges, resyncs, done, fresh;
-	char last_username[256], last_url[600], last_dial[300], last_authorization[DIGEST_HEADER_MAX], last_headers[4096];
+	char last_username[321], last_url[600], last_dial[300], last_authorization[DIGEST_HEADER_MAX], last_headers[4096];
 	struct http_flight *first;
 	bool down;
 	/* n: of the request, from 1 */
