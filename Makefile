@@ -107,7 +107,12 @@ fuzz:
 lint:
 	scripts/lint
 
-bench: all
+# the load generator: many subscribers, MTs and devices against real daemons
+$(B)/bench/load: $(call obj,$(wildcard test/bench/load/*.c)) $(ALL_A)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $(filter %.o,$^) -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS)
+bench-bins: $(B)/bench/load
+bench: all bench-bins
 	test/bench/run
 
 # DESTDIR is honoured; configurations of an earlier installation stay as they are: samples end in .sample
@@ -132,6 +137,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all unit conform conform-bins check scenario fuzz fuzz-bins lint bench install clean
+.PHONY: all bench-bins unit conform conform-bins check scenario fuzz fuzz-bins lint bench install clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
