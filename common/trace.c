@@ -18,22 +18,35 @@
 
 #define RING_DEFAULT 4096
 
+/* The texts of an event, as JSON names them, in its order. */
+#define TEXTS(X) X(run) X(from) X(to) X(msg) X(btid) X(naf_id) X(device_id) X(session_id) X(kcv) X(result)
+enum text_id {
+#define TEXT_ID(name) TEXT_##name,
+	TEXTS(TEXT_ID)
+#undef TEXT_ID
+	TEXT_N
+};
+
+/* One event in one piece of memory: kept so, and made JSON of only for who asks. */
+struct event {
+	struct trace *trace;
+	uint64_t seq;			/* 0: not released yet */
+	int64_t at_ms, dur_us;
+	int scenario, step;
+	uint16_t at[TEXT_N];		/* where each text begins in texts */
+	char texts[];
+};
+
 struct trace {
 	char daemon[32];
 	struct clock *clock;
 	struct turn *turn;
 	int fd;				/* -1 = no file */
-	json_t **ring;			/* event with number s stands at [s % cap] */
+	struct event **ring;		/* event with number s stands at [s % cap] */
 	size_t cap;
 	uint64_t last;			/* number of the newest event, from 1 */
 	void (*fn)(json_t *event, void *arg);
 	void *arg;
-};
-
-/* An event on its way through the turn's outbox. */
-struct pending {
-	struct trace *trace;
-	json_t *event;
 };
 
 enum rc
@@ -49,7 +62,7 @@ trace_new(const char *daemon, const char *file, size_t ring, struct clock *clock
 	t->turn = turn;
 	t->fd = -1;
 	t->cap = ring != 0 ? ring : RING_DEFAULT;
-	if ((t->ring = calloc(t->cap, sizeof(json_t *))) == NULL)
+	if ((t->ring = calloc(t->cap, sizeof *t->ring)) == NULL)
 		goto out;
 	if (file != NULL && (t->fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)) < 0) {
 		log_error("trace: %s: %s", file, strerror(errno));
@@ -70,77 +83,96 @@ trace_free(struct trace *t)
 	if (t == NULL)
 		return;
 	for (size_t i = 0; t->ring != NULL && i < t->cap; i++)
-		json_decref(t->ring[i]);
+		free(t->ring[i]);
 	free(t->ring);
 	if (t->fd >= 0)
 		close(t->fd);
 	free(t);
 }
 
-static void
-put_text(json_t *o, const char *key, const char *value)
+static struct event *
+event_new(struct trace *t, const struct trace_event *e)
 {
+	const char *const texts[TEXT_N] = {
+#define TEXT_OF(name) [TEXT_##name] = e->name != NULL ? e->name : "",
+		TEXTS(TEXT_OF)
+#undef TEXT_OF
+	};
+	size_t len[TEXT_N], n = 0;
+	struct event *v;
+
+	for (int i = 0; i < TEXT_N; i++) {
+		len[i] = strlen(texts[i]) + 1;
+		n += len[i];
+	}
+	if (n > UINT16_MAX || (v = malloc(sizeof *v + n)) == NULL)
+		return NULL;
+	*v = (struct event){ .trace = t, .at_ms = clock_now_ms(t->clock), .dur_us = e->dur_us, .scenario = e->scenario, .step = e->step };
+	n = 0;
+	for (int i = 0; i < TEXT_N; i++) {
+		v->at[i] = (uint16_t)n;
+		memcpy(v->texts + n, texts[i], len[i]);
+		n += len[i];
+	}
+	return v;
+}
+
+static void
+put_text(json_t *o, const char *key, const struct event *v, enum text_id i)
+{
+	const char *value = v->texts + v->at[i];
+
 	/* Text from a peer may be no UTF-8; such a member is left out. */
-	if (value != NULL && value[0] != '\0')
+	if (value[0] != '\0')
 		json_object_set_new(o, key, json_string(value));
 }
 
 static json_t *
-event_json(const struct trace *t, const struct trace_event *e)
+event_json(const struct event *v)
 {
-	int64_t ms = clock_now_ms(t->clock);
 	char utc[UTC_TEXT_LEN + 1], when[UTC_TEXT_LEN + 8];
 	json_t *o = json_object();
 
 	if (o == NULL)
 		return NULL;
-	clock_print_utc(ms / 1000, utc);
-	snprintf(when, sizeof when, "%.19s.%03dZ", utc, (int)(ms % 1000));
+	clock_print_utc(v->at_ms / 1000, utc);
+	snprintf(when, sizeof when, "%.19s.%03dZ", utc, (int)(v->at_ms % 1000));
 	json_object_set_new(o, "time", json_string(when));
-	json_object_set_new(o, "daemon", json_string(t->daemon));
-	put_text(o, "run", e->run);
-	json_object_set_new(o, "scenario", json_integer(e->scenario));
-	json_object_set_new(o, "step", json_integer(e->step));
-	put_text(o, "from", e->from);
-	put_text(o, "to", e->to);
-	put_text(o, "msg", e->msg);
-	put_text(o, "btid", e->btid);
-	put_text(o, "naf_id", e->naf_id);
-	put_text(o, "device_id", e->device_id);
-	put_text(o, "session_id", e->session_id);
-	put_text(o, "kcv", e->kcv);
-	put_text(o, "result", e->result);
-	if (e->dur_us > 0)
-		json_object_set_new(o, "dur_us", json_integer(e->dur_us));
+	json_object_set_new(o, "daemon", json_string(v->trace->daemon));
+	json_object_set_new(o, "scenario", json_integer(v->scenario));
+	json_object_set_new(o, "step", json_integer(v->step));
+#define PUT_TEXT(name) put_text(o, #name, v, TEXT_##name);
+	TEXTS(PUT_TEXT)
+#undef PUT_TEXT
+	if (v->dur_us > 0)
+		json_object_set_new(o, "dur_us", json_integer(v->dur_us));
+	json_object_set_new(o, "seq", json_integer((json_int_t)v->seq));
 	return o;
 }
 
 static const char *
-text(const json_t *o, const char *key)
+text(const struct event *v, enum text_id i)
 {
-	const char *s = json_string_value(json_object_get(o, key));
+	const char *s = v->texts + v->at[i];
 
-	return s != NULL ? s : "-";
+	return s[0] != '\0' ? s : "-";
 }
 
 /* The journal gets fields to search by, standard error a line at debug. */
 static void
-to_log(const json_t *o)
+to_log(const struct event *v)
 {
-	int scenario = (int)json_integer_value(json_object_get(o, "scenario"));
-	int step = (int)json_integer_value(json_object_get(o, "step"));
-
 	if (!log_to_journal()) {
-		log_debug("trace: run=%s scenario=%d step=%d %s -> %s %s btid=%s kcv=%s result=%s", text(o, "run"), scenario, step,
-		    text(o, "from"), text(o, "to"), text(o, "msg"), text(o, "btid"), text(o, "kcv"), text(o, "result"));
+		log_debug("trace: run=%s scenario=%d step=%d %s -> %s %s btid=%s kcv=%s result=%s", text(v, TEXT_run), v->scenario, v->step,
+		    text(v, TEXT_from), text(v, TEXT_to), text(v, TEXT_msg), text(v, TEXT_btid), text(v, TEXT_kcv), text(v, TEXT_result));
 		return;
 	}
-	sd_journal_send("MESSAGE=step %d %s -> %s %s: %s", step, text(o, "from"), text(o, "to"), text(o, "msg"), text(o, "result"),
-	    "PRIORITY=%d", LOG_INFO, "SYSLOG_IDENTIFIER=%s", text(o, "daemon"), "KSLOCAL_RUN=%s", text(o, "run"),
-	    "KSLOCAL_SCENARIO=%d", scenario, "KSLOCAL_STEP=%d", step, "KSLOCAL_BTID=%s", text(o, "btid"),
-	    "KSLOCAL_NAF_ID=%s", text(o, "naf_id"), "KSLOCAL_DEVICE_ID=%s", text(o, "device_id"),
-	    "KSLOCAL_SESSION_ID=%s", text(o, "session_id"), "KSLOCAL_KCV=%s", text(o, "kcv"),
-	    "KSLOCAL_RESULT=%s", text(o, "result"), NULL);
+	sd_journal_send("MESSAGE=step %d %s -> %s %s: %s", v->step, text(v, TEXT_from), text(v, TEXT_to), text(v, TEXT_msg),
+	    text(v, TEXT_result), "PRIORITY=%d", LOG_INFO, "SYSLOG_IDENTIFIER=%s", v->trace->daemon, "KSLOCAL_RUN=%s", text(v, TEXT_run),
+	    "KSLOCAL_SCENARIO=%d", v->scenario, "KSLOCAL_STEP=%d", v->step, "KSLOCAL_BTID=%s", text(v, TEXT_btid),
+	    "KSLOCAL_NAF_ID=%s", text(v, TEXT_naf_id), "KSLOCAL_DEVICE_ID=%s", text(v, TEXT_device_id),
+	    "KSLOCAL_SESSION_ID=%s", text(v, TEXT_session_id), "KSLOCAL_KCV=%s", text(v, TEXT_kcv),
+	    "KSLOCAL_RESULT=%s", text(v, TEXT_result), NULL);
 }
 
 static void
@@ -164,36 +196,38 @@ to_file(struct trace *t, const json_t *o)
 static void
 release(void *arg, enum rc rc)
 {
-	struct pending *p = arg;
-	struct trace *t = p->trace;
-	json_t **place;
+	struct event *v = arg;
+	struct trace *t = v->trace;
+	struct event **place;
+	json_t *o;
 
-	if (rc == RC_OK && json_object_set_new(p->event, "seq", json_integer((json_int_t)(t->last + 1))) == 0) {
-		place = &t->ring[++t->last % t->cap];
-		json_decref(*place);
-		*place = json_incref(p->event);
-		to_log(p->event);
-		if (t->fd >= 0)
-			to_file(t, p->event);
-		if (t->fn != NULL)
-			t->fn(p->event, t->arg);
+	if (rc != RC_OK) {
+		free(v);
+		return;
 	}
-	json_decref(p->event);
-	free(p);
+	v->seq = ++t->last;
+	place = &t->ring[v->seq % t->cap];
+	free(*place);
+	*place = v;
+	to_log(v);
+	if ((t->fd < 0 && t->fn == NULL) || (o = event_json(v)) == NULL)
+		return;
+	if (t->fd >= 0)
+		to_file(t, o);
+	if (t->fn != NULL)
+		t->fn(o, t->arg);
+	json_decref(o);
 }
 
 void
 trace_emit(struct trace *t, const struct trace_event *e)
 {
-	struct pending *p = calloc(1, sizeof *p);
+	struct event *v = event_new(t, e);
 
-	if (p == NULL || (p->event = event_json(t, e)) == NULL) {
-		log_warn("trace: out of memory: step %d of run %s is missing", e->step, e->run != NULL ? e->run : "-");
-		free(p);
-		return;
-	}
-	p->trace = t;
-	turn_later(t->turn, release, p);
+	if (v == NULL)
+		log_warn("trace: no room: step %d of run %s is missing", e->step, e->run != NULL ? e->run : "-");
+	else
+		turn_later(t->turn, release, v);
 }
 
 json_t *
@@ -203,7 +237,7 @@ trace_since(const struct trace *t, uint64_t since)
 	uint64_t oldest = t->last >= t->cap ? t->last - t->cap + 1 : 1;
 
 	for (uint64_t s = since >= oldest ? since + 1 : oldest; a != NULL && s != 0 && s <= t->last; s++)
-		json_array_append(a, t->ring[s % t->cap]);
+		json_array_append_new(a, event_json(t->ring[s % t->cap]));
 	return a;
 }
 
