@@ -17,7 +17,7 @@
 #include "common/http_tls_chain.h"
 #include "common/log.h"
 
-#define CACHE_SLOTS 512
+#define CACHE_SLOTS 4096
 #define GOOD_FOR_S 60		/* a good verdict is looked at again after this long, for the anchors' own expiry */
 #define KEEPER 0xffb5		/* an extension of nobody's (RFC 8446 11: first octet 255), never sent */
 
@@ -178,7 +178,7 @@ say(struct tls_conn *c, enum reason why, const struct tls_chain *chain, const ch
 	    serial, detail[0] != '\0' ? " detail=" : "", detail);
 }
 
-/* Look for, or with put keep, a good verdict. */
+/* Look for a good verdict, which sets g's until; or with put keep one. */
 static bool
 cache(struct tls_server *t, struct good *g, bool put)
 {
@@ -194,6 +194,8 @@ cache(struct tls_server *t, struct good *g, bool put)
 	else
 		hit = slot->generation == g->generation && memcmp(slot->chain, g->chain, sizeof(g->chain)) == 0 &&
 		    slot->from <= g->from && g->from <= slot->until;
+	if (hit)
+		g->until = slot->until;
 	pthread_mutex_unlock(&t->lock);
 	return hit;
 }
@@ -211,6 +213,9 @@ judge(const struct tls_set *s, struct tls_conn *c)
 	bool hashed;
 
 	if (s->trust == NULL)
+		return REASON_NONE;
+	/* a session's chain is what it was: no renegotiation, no certificate after the handshake */
+	if (c->peer_known && c->good_by == s->generation && c->good_from <= g.from && g.from <= c->good_until)
 		return REASON_NONE;
 	if (der == NULL || n == 0) {
 		say(c, REASON_LINK_TLS_NO_CERT, NULL, "");
@@ -236,6 +241,11 @@ judge(const struct tls_set *s, struct tls_conn *c)
 		c->peer_known = c->peer.has_cert;
 	}
 out:
+	if (why == REASON_NONE && hashed) {
+		c->good_by = s->generation;
+		c->good_from = g.from;
+		c->good_until = g.until;
+	}
 	tls_chain_deinit(&chain);
 	return why;
 }

@@ -22,6 +22,8 @@ struct tls_conn {
 	bool greeted, finished, said;	/* of the handshake: begun, done on the client's side, refusal logged */
 	int alert;			/* the client's last one; close_notify = none */
 	struct http_peer peer;
+	uint64_t good_by;		/* the chain was found good by the set of this generation; 0 = not yet */
+	int64_t good_from, good_until;	/* … at times from .. until */
 };
 
 /* Loop. Errors as http_server_new(). name is copied. */
