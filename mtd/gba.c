@@ -143,16 +143,39 @@ mt_gba_nafs(const struct mt_gba *g, struct naf_id out[static MT_NAFS_MAX])
 	return mt_policy_nafs(g->conf, mt_sim_info(g->sim), out);
 }
 
+enum rc
+mt_gba_is_dead(struct mt_gba *g, const struct mt_app *app, const struct btid *btid, const struct device_id *id, const struct naf_id *naf,
+    bool *dead)
+{
+	enum rc rc = mt_store_get_tombstone(g->s->store, &app->iccid, id, btid, naf, mt_gba_now(g));
+
+	*dead = rc == RC_OK;
+	return rc;
+}
+
 /* Of the NAF that devices are told first. */
 static enum rc
-first_ks(struct mt_gba *g, struct mt_ks *out)
+first_ks(struct mt_gba *g, const struct device_id *id, struct mt_ks *out)
 {
 	const struct mt_usim_info *info = mt_sim_info(g->sim);
 	static const struct naf_id none;
 	struct naf_id nafs[MT_NAFS_MAX];
 	size_t n = mt_policy_nafs(g->conf, info, nafs);
+	enum mt_app_kind kind;
+	bool dead;
+	enum rc rc;
 
-	return info != NULL ? mt_gba_ks(g, mt_policy_app(g->conf, info, n > 0 ? &nafs[0] : &none), out) : RC_NOTFOUND;
+	if (info == NULL)
+		return RC_NOTFOUND;
+	kind = mt_policy_app(g->conf, info, n > 0 ? &nafs[0] : &none);
+	if ((rc = mt_gba_ks(g, kind, out)) != RC_OK)
+		return rc;
+	/* N8: not to the device that could make nothing of it */
+	rc = mt_gba_is_dead(g, mt_sim_app(g->sim, kind), &out->btid, id, NULL, &dead);
+	if (rc == RC_NOTFOUND)
+		return RC_OK;
+	mt_ks_clear(out);
+	return rc == RC_OK ? RC_EXPIRED : rc;
 }
 
 enum rc
@@ -162,7 +185,7 @@ mt_gba_info(struct mt_gba *g, const struct localif_info *ask, struct btid *out)
 	enum rc rc = RC_NOTFOUND;
 
 	if (mt_policy_admits(g->conf, &ask->device_id))
-		rc = first_ks(g, &ks);
+		rc = first_ks(g, &ask->device_id, &ks);
 	memset(out, 0, sizeof *out);
 	if (rc == RC_NOTFOUND || rc == RC_EXPIRED)
 		return RC_OK;

@@ -35,6 +35,10 @@ derive_key(struct mt_gba *g, const struct mt_asker *a, const struct mt_ks *ks, c
 	if (src.app == NULL)
 		return mt_sim_why(g->sim);
 	rc = mt_keys_derive(&g->keys, &src, &ask->naf_id, &ask->device_id, &d->from, mt_gba_now(g), &made);
+	if (rc == RC_EXPIRED) {
+		log_reason(REASON_MT_TOMBSTONE, "gba: device_id=%s btid=%s", ask->device_id.s, ks->btid.s);
+		return REASON_MT_TOMBSTONE;
+	}
 	if (rc != RC_OK) {
 		log_error("gba: device_id=%s btid=%s: no key: %s", ask->device_id.s, ks->btid.s, rc_str(rc));
 		return REASON_INTERNAL;
@@ -196,11 +200,15 @@ dispatch(struct mt_gba *g, struct mt_asker *a, int64_t *retry_after_s)
 	enum reason why = REASON_NONE;
 	enum rc rc = mt_gba_ks(g, a->kind, &ks);
 
-	if (rc != RC_OK && rc != RC_NOTFOUND && rc != RC_EXPIRED)
+	if (rc == RC_OK)
+		rc = mt_gba_is_dead(g, mt_sim_app(g->sim, a->kind), &ks.btid, &a->d.ask.device_id, &a->d.ask.naf_id, &f.dead);
+	if (rc != RC_OK && rc != RC_NOTFOUND && rc != RC_EXPIRED) {
+		mt_ks_clear(&ks);
 		return REASON_INTERNAL;
+	}
 	switch (mt_policy_derive(&f)) {
 	case MT_WAY_STALE:
-		why = REASON_LOCAL_STALE_BTID;
+		why = f.dead ? REASON_MT_TOMBSTONE : REASON_LOCAL_STALE_BTID;
 		break;
 	case MT_WAY_NEWEST:
 		serve(g, a, &ks);

@@ -44,6 +44,9 @@ struct mt_asker {
 struct mt_asker *mt_asker_new(struct mt_gba *g, mt_progress_fn *progress, void *arg);
 /* The last one may be what a stop waits for. */
 void mt_asker_free(struct mt_asker *a);
+/* N8: no key may be made of this B-TID for this device any more; naf NULL: for some NAF of it. RC_NOTFOUND: *dead is false. */
+enum rc mt_gba_is_dead(struct mt_gba *g, const struct mt_app *app, const struct btid *btid, const struct device_id *id,
+    const struct naf_id *naf, bool *dead) MUST_USE;
 int64_t mt_gba_now(struct mt_gba *g);
 
 #endif

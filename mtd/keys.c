@@ -77,6 +77,10 @@ derive(const struct mt_keys_env *e, const struct mt_keys_source *src, struct mt_
 	}
 	if (rc != RC_NOTFOUND)
 		return rc;
+	/* N8: derivation is deterministic, so this would be the key that was ended. */
+	rc = mt_store_get_tombstone(e->store, &src->app->iccid, &k->triple.device_id, &k->triple.btid, &k->triple.naf_id, now_s);
+	if (rc != RC_NOTFOUND)
+		return rc == RC_OK ? RC_EXPIRED : rc;
 	if ((rc = new_key(e, k, from)) != RC_OK)
 		return rc;
 	out->key_derived = true;

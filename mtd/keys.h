@@ -28,7 +28,7 @@ struct mt_keys_made {
  * The key of (naf, ks->btid, device), derived and stored unless it is there; asked for again it is the same, with the same challenge.
  *   app, ks      whose run
  *   ks_ext_naf   GBA_U: what the UICC derived; NULL = it is kept (mt_keys_kept()), or the Ks is here (GBA_ME)
- * RC_STATE: the Ks is in the UICC, and neither is the case. RC_NOMEM, RC_IO, RC_CRYPTO, RC_DENIED.
+ * RC_STATE: the Ks is in the UICC, and neither is the case. RC_EXPIRED: that key was ended before its Ks (N8). RC_NOMEM, RC_IO, RC_CRYPTO, RC_DENIED.
  */
 struct mt_keys_source {
 	const struct mt_app *app;

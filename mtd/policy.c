@@ -105,10 +105,11 @@ mt_policy_derive(const struct mt_derive_facts *f)
 
 	/* Optimised procedure (seed 8.3.2 step 6): exactly the newest, or none. */
 	if (f->asked[0] != '\0')
-		return have && strcmp(f->asked, f->newest) == 0 ? MT_WAY_NEWEST : MT_WAY_STALE;
+		return have && !f->dead && strcmp(f->asked, f->newest) == 0 ? MT_WAY_NEWEST : MT_WAY_STALE;
 	if (f->run_under_way)
 		return MT_WAY_JOIN;
-	if (!have)
+	/* A dead one stays for the devices that it is not dead for, until the run replaces it. */
+	if (!have || f->dead)
 		return MT_WAY_RUN;
 	if (strcmp(f->stale, f->newest) == 0)
 		return MT_WAY_DROP_AND_RUN;

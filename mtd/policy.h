@@ -34,18 +34,19 @@ bool mt_policy_is_loopback(const char *address);
  * K8: how a derive is served. newest is the B-TID of the valid Ks, "" = none.
  *   asked    the request's btid, "" = none
  *   stale    its stale_btid, "" = none
+ *   dead     the key that newest would make for this asker was ended before its Ks (N8)
  *   shown    what the asker's last info on this connection showed: "" = no B-TID; asked_info false = it asked no info
  */
 struct mt_derive_facts {
 	const char *newest, *asked, *stale, *shown;
-	bool asked_info, run_under_way;
+	bool asked_info, run_under_way, dead;
 };
 enum mt_derive_way {
 	MT_WAY_NEWEST,		/* derive from the newest Ks, no run */
 	MT_WAY_JOIN,		/* wait for the run under way */
 	MT_WAY_RUN,		/* pay and start a run */
 	MT_WAY_DROP_AND_RUN,	/* pay, drop the newest Ks, start a run */
-	MT_WAY_STALE		/* stale-btid */
+	MT_WAY_STALE		/* stale-btid; dead: for N8 */
 };
 enum mt_derive_way mt_policy_derive(const struct mt_derive_facts *f);
 

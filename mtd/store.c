@@ -52,6 +52,22 @@ static const char *const migrations[] = {
 	" name TEXT PRIMARY KEY,"
 	" level INTEGER NOT NULL,"	/* milli-runs */
 	" at_ms INTEGER NOT NULL) WITHOUT ROWID;",
+	/* 1 → 2 */
+	"CREATE TABLE device ("		/* what the user decided about who may ask */
+	" device_id TEXT PRIMARY KEY,"
+	" state INTEGER NOT NULL,"	/* 0 refused, 1 allowed */
+	" decided INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE tombstone ("	/* N8: a key that must not come back */
+	" icc_id TEXT NOT NULL, device_id TEXT NOT NULL, btid TEXT NOT NULL, naf_id TEXT NOT NULL,"
+	" reason TEXT NOT NULL,"	/* reason.h's code */
+	" expires INTEGER NOT NULL,"	/* of the Ks: the key cannot be made after that */
+	" PRIMARY KEY (icc_id, device_id, btid, naf_id)) WITHOUT ROWID;"
+	"CREATE INDEX tombstone_expires ON tombstone (expires);"
+	"ALTER TABLE key ADD COLUMN ks_expires INTEGER NOT NULL DEFAULT 0;"	/* N9: expires may be earlier; 0 = it is not */
+	"ALTER TABLE key ADD COLUMN last_ok INTEGER NOT NULL DEFAULT 0;"	/* N10: the Key Center's last good answer; 0 = none */
+	"ALTER TABLE key ADD COLUMN ask_at INTEGER NOT NULL DEFAULT 0;"		/* N7: when to ask it next */
+	"ALTER TABLE key ADD COLUMN etag TEXT NOT NULL DEFAULT '';"		/* N7: of that answer */
+	"CREATE INDEX key_ask ON key (ask_at);",
 };
 
 static const char *const sql[] = {
@@ -123,7 +139,8 @@ mt_store_last_card(struct store *st, struct iccid *out)
 static enum rc
 forget_others(struct store *st, const char *iccid)
 {
-	static const enum mt_sql all[] = { MT_SQL_FORGET_KS, MT_SQL_FORGET_TMPI, MT_SQL_FORGET_KS_NAF, MT_SQL_FORGET_KEY };
+	static const enum mt_sql all[] = { MT_SQL_FORGET_KS, MT_SQL_FORGET_TMPI, MT_SQL_FORGET_KS_NAF, MT_SQL_FORGET_KEY,
+		MT_SQL_FORGET_TOMBSTONE };
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all && rc == RC_OK; i++)
@@ -370,7 +387,8 @@ mt_store_put_bucket(struct store *st, const char *name, const struct mt_bucket *
 enum rc
 mt_store_expire(void *arg, int64_t now_s, unsigned max, unsigned *n)
 {
-	static const enum mt_sql all[] = { MT_SQL_EXPIRE_KEY, MT_SQL_EXPIRE_KS_NAF, MT_SQL_EXPIRE_KS, MT_SQL_EXPIRE_BUCKET };
+	static const enum mt_sql all[] = { MT_SQL_EXPIRE_KEY, MT_SQL_EXPIRE_KS_NAF, MT_SQL_EXPIRE_KS, MT_SQL_EXPIRE_TOMBSTONE,
+		MT_SQL_EXPIRE_BUCKET };
 	unsigned done = 0;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all && done < max; i++) {

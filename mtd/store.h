@@ -7,6 +7,8 @@
  *	ks_naf    Ks_(ext)_NAF per B-TID and NAF_ID, until the Ks expires                K6
  *	key       Ks_local_MT, its triple, ICC_ID, lifetime, derived or confirmed
  *	bucket    what bootstrappings devices may still cause                            K8
+ *	device    what the user decided about a Device_ID                                K11
+ *	tombstone keys that must not come back                                           N8
  *
  * Keys are sealed. Look-ups compare with now_s and never return what has expired (T1). Everything runs in the turn's
  * transaction; callers put a request's writes between store_begin() and store_end(). Where no rc is named below: RC_IO (the
@@ -26,6 +28,7 @@
 #include "common/secret.h"
 
 #define MT_AID_TEXT_MAX 32	/* hex digits */
+#define MT_ETAG_MAX 95
 #define MT_LINK_MAX 95		/* characters of a link's name, and of a connection's */
 
 struct store;
@@ -95,6 +98,8 @@ struct mt_key {
 	char challenge[CHALLENGE_LEN + 1];
 	int64_t created, expires;
 	enum mt_key_state state;
+	int64_t last_ok;		/* the Key Center's last good answer, or created; not given to put */
+	char etag[MT_ETAG_MAX + 1];	/* of that answer; "" = none; not given to put */
 };
 void mt_key_clear(struct mt_key *k);
 /* Where a key was asked for: the link by its lasting name, and the connection, "" once that is gone. */
@@ -130,6 +135,38 @@ enum rc mt_store_each_key(struct store *st, const struct iccid *iccid, int64_t n
 enum rc mt_store_trim_conn(struct store *st, const struct mt_origin *from, unsigned max) MUST_USE;
 enum rc mt_store_end_conn(struct store *st, const struct mt_origin *from, unsigned max) MUST_USE;
 enum rc mt_store_end_all_conns(struct store *st, unsigned max) MUST_USE;
+
+/* --- the life of a key after it was made (store_life.c) */
+
+/* Ks_(ext)_NAF that a key came of, kept in its row (K6). RC_NOTFOUND, RC_EXPIRED. Caller frees. */
+enum rc mt_store_get_key_naf(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t now_s, struct secret **out)
+    MUST_USE;
+/* N9: earlier, never later: *shorter tells whether it was. A tombstone stands for it from its end to that of the Ks. */
+enum rc mt_store_limit_key(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t expires, bool *shorter) MUST_USE;
+/* N8: deleted, and a tombstone in its place. why is reason.h's. RC_NOTFOUND. */
+enum rc mt_store_revoke_key(struct store *st, const struct iccid *iccid, const struct triple *t, const char *why) MUST_USE;
+/* The same for all of a device's; *n = how many there were. */
+enum rc mt_store_revoke_device(struct store *st, const struct device_id *id, const char *why, int *n) MUST_USE;
+/* Must this key not be made again? With naf_id NULL: any of this device's of that B-TID. RC_NOTFOUND: it may. */
+enum rc mt_store_get_tombstone(struct store *st, const struct iccid *iccid, const struct device_id *id, const struct btid *btid,
+    const struct naf_id *naf, int64_t now_s) MUST_USE;
+
+/* N7: the live key that has waited longest to be asked about. RC_NOTFOUND: none is due. Caller mt_key_clear()s. */
+enum rc mt_store_due_key(struct store *st, int64_t now_s, struct mt_key *out) MUST_USE;
+enum rc mt_store_ask_at(struct store *st, const struct mt_key *k, int64_t at) MUST_USE;
+/* A good answer came. A tag too long to keep counts as none. */
+enum rc mt_store_answered(struct store *st, const struct mt_key *k, int64_t now_s, const char *etag) MUST_USE;
+/* When the next question is due; when the next key will have had no good answer for grace_s (N10). INT64_MAX = none. */
+int64_t mt_store_next_ask(struct store *st, int64_t now_s);
+int64_t mt_store_next_grace(struct store *st, int64_t now_s, int64_t grace_s);
+
+/* --- what the user decided about who may ask (K11) */
+enum mt_decision { MT_UNDECIDED, MT_REFUSED, MT_ALLOWED };
+enum rc mt_store_put_decision(struct store *st, const struct device_id *id, enum mt_decision d, int64_t now_s) MUST_USE;
+/* None there: MT_UNDECIDED. */
+enum rc mt_store_get_decision(struct store *st, const struct device_id *id, enum mt_decision *out) MUST_USE;
+enum rc mt_store_each_decision(struct store *st, void (*fn)(void *arg, const char *device_id, enum mt_decision d, int64_t when),
+    void *arg) MUST_USE;
 
 /* --- buckets: milli-runs that are left, as of a time (policy.h fills them) */
 struct mt_bucket {

@@ -5,14 +5,8 @@
 #include "mtd/store.h"
 #include "mtd/store_sql.h"
 
-/* What names a key row, in the order of its primary key. */
-struct key_name {
-	const char *part[4];
-	char naf_text[NAF_ID_TEXT_MAX + 1];
-};
-
-static void
-name_key(const struct iccid *iccid, const struct triple *t, struct key_name *out)
+void
+mt_sql_name_key(const struct iccid *iccid, const struct triple *t, struct mt_key_name *out)
 {
 	naf_id_print(&t->naf_id, out->naf_text);
 	out->part[0] = iccid->s;
@@ -30,7 +24,7 @@ mt_key_clear(struct mt_key *k)
 }
 
 static bool
-key_exists(struct store *st, const struct key_name *n, enum rc *rc)
+key_exists(struct store *st, const struct mt_key_name *n, enum rc *rc)
 {
 	sqlite3_stmt *q;
 
@@ -44,10 +38,10 @@ static enum rc
 insert_key(struct store *st, const struct mt_key *k, const struct mt_origin *from)
 {
 	uint8_t key[MT_SEALED], naf[MT_SEALED];
-	struct key_name n;
+	struct mt_key_name n;
 	enum rc rc;
 
-	name_key(&k->iccid, &k->triple, &n);
+	mt_sql_name_key(&k->iccid, &k->triple, &n);
 	if (key_exists(st, &n, &rc))
 		return RC_EXISTS;
 	if (rc != RC_NOTFOUND)
@@ -71,11 +65,10 @@ mt_store_put_key(struct store *st, const struct mt_key *k, const struct mt_origi
 	return mt_store_end(st, insert_key(st, k, from));
 }
 
-/* A row of GET_KEY or EACH_KEY. */
-static enum rc
-read_key(struct store *st, sqlite3_stmt *q, struct mt_key *out)
+enum rc
+mt_sql_read_key(struct store *st, sqlite3_stmt *q, struct mt_key *out)
 {
-	struct key_name n;
+	struct mt_key_name n;
 
 	if (iccid_parse(sql_col(q, 0), &out->iccid) != RC_OK ||
 	    device_id_parse(sql_col(q, 1), &out->triple.device_id) != RC_OK ||
@@ -87,8 +80,11 @@ read_key(struct store *st, sqlite3_stmt *q, struct mt_key *out)
 	}
 	out->created = sqlite3_column_int64(q, 6);
 	out->expires = sqlite3_column_int64(q, 7);
+	out->last_ok = sqlite3_column_int64(q, 9) > out->created ? sqlite3_column_int64(q, 9) : out->created;
+	if (!sql_col_str(q, 10, out->etag, sizeof out->etag))
+		out->etag[0] = '\0';
 	out->state = sqlite3_column_int64(q, 8) == MT_KEY_CONFIRMED ? MT_KEY_CONFIRMED : MT_KEY_DERIVED;
-	name_key(&out->iccid, &out->triple, &n);
+	mt_sql_name_key(&out->iccid, &out->triple, &n);
 	return mt_sql_unseal(st, "key", "ks_local_mt", n.part, 4, sql_col(q, 4), &out->ks_local_mt);
 }
 
@@ -96,11 +92,11 @@ enum rc
 mt_store_get_key(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t now_s, struct mt_key *out)
 {
 	struct mt_key k = { .ks_local_mt = NULL };
-	struct key_name n;
+	struct mt_key_name n;
 	sqlite3_stmt *q;
 	enum rc rc;
 
-	name_key(iccid, t, &n);
+	mt_sql_name_key(iccid, t, &n);
 	if ((rc = sql_bind(st, MT_SQL_GET_KEY, &q, "tttt", n.part[0], n.part[1], n.part[2], n.part[3])) != RC_OK)
 		return rc;
 	if ((rc = sql_step(q)) != RC_OK)
@@ -108,7 +104,7 @@ mt_store_get_key(struct store *st, const struct iccid *iccid, const struct tripl
 	if (sqlite3_column_int64(q, 7) <= now_s)
 		rc = RC_EXPIRED;
 	else
-		rc = read_key(st, q, &k);
+		rc = mt_sql_read_key(st, q, &k);
 	sql_done(q);
 	if (rc != RC_OK) {
 		mt_key_clear(&k);
@@ -129,7 +125,7 @@ mt_store_key_of(struct store *st, const struct iccid *iccid, const struct device
 		return rc;
 	if ((rc = sql_step(q)) != RC_OK)
 		return rc;
-	rc = read_key(st, q, &k);
+	rc = mt_sql_read_key(st, q, &k);
 	sql_done(q);
 	if (rc != RC_OK) {
 		mt_key_clear(&k);
@@ -142,11 +138,11 @@ mt_store_key_of(struct store *st, const struct iccid *iccid, const struct device
 enum rc
 mt_store_forget_key(struct store *st, const struct iccid *iccid, const struct triple *t)
 {
-	struct key_name n;
+	struct mt_key_name n;
 	int changes = 0;
 	enum rc rc;
 
-	name_key(iccid, t, &n);
+	mt_sql_name_key(iccid, t, &n);
 	rc = sql_run(st, MT_SQL_FORGET_ONE, &changes, "tttt", n.part[0], n.part[1], n.part[2], n.part[3]);
 	return rc == RC_OK && changes == 0 ? RC_NOTFOUND : rc;
 }
@@ -154,14 +150,14 @@ mt_store_forget_key(struct store *st, const struct iccid *iccid, const struct tr
 enum rc
 mt_store_touch_key(struct store *st, const struct mt_key *k, const struct mt_origin *from)
 {
-	struct key_name n;
+	struct mt_key_name n;
 
-	name_key(&k->iccid, &k->triple, &n);
+	mt_sql_name_key(&k->iccid, &k->triple, &n);
 	return sql_run(st, MT_SQL_TOUCH_KEY, NULL, "tttttt", n.part[0], n.part[1], n.part[2], n.part[3], from->link, from->conn);
 }
 
 static enum rc
-confirm_key(struct store *st, const struct key_name *n)
+confirm_key(struct store *st, const struct mt_key_name *n)
 {
 	int changes = 0;
 	enum rc rc;
@@ -176,10 +172,10 @@ confirm_key(struct store *st, const struct key_name *n)
 enum rc
 mt_store_confirm_key(struct store *st, const struct iccid *iccid, const struct triple *t)
 {
-	struct key_name n;
+	struct mt_key_name n;
 	enum rc rc;
 
-	name_key(iccid, t, &n);
+	mt_sql_name_key(iccid, t, &n);
 	if ((rc = store_begin(st)) != RC_OK)
 		return rc;
 	return mt_store_end(st, confirm_key(st, &n));
@@ -197,7 +193,7 @@ mt_store_each_key(struct store *st, const struct iccid *iccid, int64_t now_s, vo
 	while ((rc = sql_step(q)) == RC_OK) {
 		struct mt_key k = { .ks_local_mt = NULL };
 
-		if ((rc = read_key(st, q, &k)) == RC_OK)
+		if ((rc = mt_sql_read_key(st, q, &k)) == RC_OK)
 			fn(arg, &k);
 		mt_key_clear(&k);
 		if (rc != RC_OK) {
