@@ -36,6 +36,8 @@ static const struct ksctl_param p_forget[] = {
 static const struct ksctl_param p_wait_key[] = {
 	{ "--timeout", KSCTL_SECONDS, "timeout_s", false }, { "--mt", KSCTL_TEXT, "mt", false }, END
 };
+static const struct ksctl_param p_mt[] = { { "--mt", KSCTL_TEXT, "mt", false }, END };
+static const struct ksctl_param p_mt_id[] = { { "MT_ID", KSCTL_TEXT, "mt_id", true }, END };
 static const struct ksctl_param p_image[] = { { "IMAGE", KSCTL_PATH, "image", true }, END };
 static const struct ksctl_param p_ladder[] = { { "--run", KSCTL_TEXT, "run", false }, END };
 
@@ -49,6 +51,10 @@ const struct ksctl_verb ksctl_verbs[] = {
 	    "get a key; a valid one is kept unless --force (fetch again) or --new (bootstrap anew)" },
 	{ EXTDEVD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys by their check values" },
 	{ EXTDEVD, "key forget", "key-forget", p_forget, KSCTL_SHOW_DONE, NULL, 0, false, "delete keys here: all, or those that fit" },
+	{ EXTDEVD, "key check", "key-check", p_mt, KSCTL_SHOW_TABLE, "keys", 20, false,
+	    "ask the Key Center now whether the keys are still good" },
+	{ EXTDEVD, "mt list", "mt-list", NULL, KSCTL_SHOW_TABLE, "mts", 0, false, "the MTs, and what tells their SIMs apart" },
+	{ EXTDEVD, "mt accept", "mt-accept", p_mt_id, KSCTL_SHOW_DONE, NULL, 0, false, "take the next SIM in this MT" },
 	{ EXTDEVD, "wait key", "wait-key", p_wait_key, KSCTL_SHOW_DONE, NULL, 0, true, "wait for a valid key" },
 
 	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },

@@ -23,6 +23,20 @@ settle(struct extdev_mt *m, const struct extdev_key *k, bool proved)
 	return rc != RC_OK ? rc : end;
 }
 
+/* K12, once per MT and Key Center. */
+static void
+say_if_unknown(struct extdev_mt *m, const struct extdev_key *k)
+{
+	char known[UAXML_PSEUDONYM_MAX + 1], naf[NAF_ID_TEXT_MAX + 1];
+
+	if (k->pseudonym[0] != '\0' ||
+	    extdev_store_get_pseudonym(m->e->s.store, &k->from.mt_id, &k->from.triple.naf_id, known) != RC_NOTFOUND)
+		return;
+	naf_id_print(&k->from.triple.naf_id, naf);
+	log_info("establish: mt=%s mt_id=%s naf_id=%s: no pseudonym came with the key: a change of SIM in this MT cannot be noticed",
+	    m->conf->name, k->from.mt_id.s, naf);
+}
+
 static void
 drop_key(struct extdev_mt *m, const struct extdev_key *k)
 {
@@ -34,7 +48,7 @@ drop_key(struct extdev_mt *m, const struct extdev_key *k)
 	gone = extdev_store_drop_waiting(st, &k->from.mt_id, &k->from.triple) == RC_OK;
 	if (store_end(st, gone) != RC_OK || !gone)
 		log_error("establish: btid=%s: the key could not be deleted", k->from.triple.btid.s);
-	purge_deleted(m->e->purge);
+	extdev_keys_gone(m->e);
 }
 
 /* The MT refused. */
@@ -85,13 +99,15 @@ on_completed(struct extdev_mt *m, json_t *body, enum reason why, const json_t *e
 		extdev_fail(m, why, 0, false, "the MT's proof is wrong");
 		return;
 	}
+	if (proved)
+		say_if_unknown(m, &k);
 	rc = settle(m, &k, proved);
 	if (rc != RC_OK) {	/* RC_NOTFOUND: it was forgotten, or expired, meanwhile */
 		extdev_fail(m, rc == RC_NOTFOUND ? REASON_LOCAL_UNKNOWN_KEY : REASON_INTERNAL, 0, false, "the key is gone from the store");
 		return;
 	}
 	if (proved)
-		purge_deleted(m->e->purge);
+		extdev_keys_gone(m->e);		/* the older one, if there was one */
 	memset(&m->p.key, 0, sizeof m->p.key);		/* k has it now */
 	extdev_succeed(m, &k, k.from.scenario, false);
 	extdev_key_clear(&k);

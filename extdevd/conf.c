@@ -8,12 +8,14 @@
 
 static cfg_opt_t mt_options[] = { CFG_STR("address", NULL, CFGF_NONE), CFG_END() };
 static cfg_opt_t center_options[] = {
-	CFG_STR("url", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("dial", NULL, CFGF_NONE), CFG_END()
+	CFG_STR("url", NULL, CFGF_NONE), CFG_STR("state_url", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("dial", NULL, CFGF_NONE), CFG_END()
 };
 cfg_opt_t extdev_options[] = {
 	DAEMON_OPTIONS, CFG_STR("device_id", "random", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
 	CFG_SEC("mt", mt_options, CFGF_MULTI | CFGF_TITLE), CFG_SEC("keycenter", center_options, CFGF_MULTI | CFGF_TITLE),
 	CFG_STR("prefer", "mt", CFGF_NONE), CFG_BOOL("establish_at_start", cfg_false, CFGF_NONE), CFG_STR("retry", "30s", CFGF_NONE),
+	CFG_STR("state_interval", "15m", CFGF_NONE), CFG_STR("state_grace", NULL, CFGF_NONE),
+	CFG_BOOL("state_before_use", cfg_false, CFGF_NONE),
 	CFG_END()
 };
 
@@ -68,6 +70,18 @@ host_is(const char *url, const char *fqdn)
 	return strncmp(host, fqdn, n) == 0 && (host[n] == '\0' || host[n] == '/' || host[n] == ':');
 }
 
+/* A URL of this Key Center's, or NULL. */
+static const char *
+read_url(struct conf *c, cfg_t *s, const char *key, const char *fqdn)
+{
+	const char *url = conf_optional(c, s, key, CONF_URL_HTTPS);
+
+	if (url != NULL && url[0] != '\0' && fqdn[0] != '\0' && !host_is(url, fqdn))
+		conf_complain(c, s, key, "expected https://%s/…: the certificate is checked against the NAF_ID's FQDN; "
+		    "dial says where to connect to", fqdn);
+	return url;
+}
+
 static void
 read_centers(struct conf *c, struct extdev_conf *out)
 {
@@ -85,12 +99,8 @@ read_centers(struct conf *c, struct extdev_conf *out)
 		if (!good)
 			conf_complain(c, s, NULL, "keycenter \"%s\": expected %s", conf_title(s), conf_expected(CONF_NAF_ID));
 		centers[i].ca = conf_text(c, s, "ca", CONF_FILE);
-		if (conf_has(c, s, "url")) {
-			centers[i].url = conf_text(c, s, "url", CONF_URL_HTTPS);
-			if (good && centers[i].url[0] != '\0' && !host_is(centers[i].url, centers[i].naf_id.fqdn))
-				conf_complain(c, s, "url", "expected https://%s/…: the certificate is checked against the NAF_ID's FQDN; "
-				    "dial says where to connect to", centers[i].naf_id.fqdn);
-		}
+		centers[i].url = read_url(c, s, "url", good ? centers[i].naf_id.fqdn : "");
+		centers[i].state_url = read_url(c, s, "state_url", good ? centers[i].naf_id.fqdn : "");
 		if (conf_has(c, s, "dial"))
 			centers[i].dial = conf_text(c, s, "dial", CONF_HOST_PORT);
 	}
@@ -113,6 +123,10 @@ extdev_conf_read(struct conf *c, void *extdev_conf)
 	out->prefer_own = conf_word(c, NULL, "prefer", prefers) == 1;
 	out->at_start = conf_bool(c, NULL, "establish_at_start");
 	out->retry_s = conf_duration(c, NULL, "retry", 1, 3600);
+	out->state_interval_s = conf_duration(c, NULL, "state_interval", 1, 30 * 86400);
+	if (conf_has(c, NULL, "state_grace"))
+		out->state_grace_s = conf_duration(c, NULL, "state_grace", 1, 365 * 86400);
+	out->state_before_use = conf_bool(c, NULL, "state_before_use");
 }
 
 void

@@ -9,10 +9,12 @@
 #include "common/rpc.h"
 #include "common/trace.h"
 #include "extdevd/extdev.h"
+#include "extdevd/state.h"
 #include "extdevd/store.h"
 #include "extdevd/ua.h"
 
 struct clock_timer;
+struct extdev_check;
 struct extdev_waiter;
 struct metric;
 struct purge;
@@ -103,6 +105,7 @@ struct extdev_mt {
 	struct mt_id id;		/* who answers there, or answered last; "" = nobody yet */
 	struct extdev_local local;
 	struct extdev_procedure p;
+	int64_t asked_ms;		/* when its keys' state was asked because it came up; 0 = never */
 };
 
 enum rc extdev_procedure_init(struct extdev_mt *m) MUST_USE;
@@ -137,6 +140,16 @@ void extdev_request_send(struct extdev_mt *m);
 /* complete.c: tell the MT about m->p.key, which it takes over. */
 void extdev_complete_send(struct extdev_mt *m, struct extdev_key *k);
 
+/* --- state.c, besides state.h */
+
+enum rc extdev_state_init(struct extdev *e) MUST_USE;
+void extdev_state_start(struct extdev *e);
+void extdev_state_stop(struct extdev *e);
+void extdev_state_free(struct extdev *e);
+void extdev_state_on_link_up(struct extdev_mt *m);
+/* A key came. */
+void extdev_state_on_key(struct extdev *e);
+
 /* --- use.c: the key at work: tunnels to the MTs (U1-U4) */
 
 /* Somebody wants a tunnel to this MT: with the key that is there, or the one that will be. One that stands on the key to use will do. */
@@ -159,6 +172,14 @@ struct extdev {
 	struct clock_timer *done_timer;
 	TAILQ_HEAD(, extdev_waiter) waiters;
 	struct {
+		LIST_HEAD(, extdev_check) checks;	/* under way */
+		struct clock_timer *round, *lapse;
+		int64_t back_off_s;			/* 0 = the last ones were answered */
+		int64_t retry_after_s;
+		bool failed;				/* one of those under way was */
+		enum reason why;			/* of the last answer */
+	} state;
+	struct {
 		struct metric *runs, *keys, *refusals, *requests;
 	} count;
 };
@@ -167,11 +188,17 @@ struct extdev {
 struct extdev_mt *extdev_find_mt(struct extdev *e, const char *name);
 /* The index of this Key Center. RC_NOTFOUND. */
 enum rc extdev_find_center(const struct extdev *e, const struct naf_id *id, size_t *out) MUST_USE;
+/* Keys were deleted, or end sooner: whoever works with them looks again, and the WAL is due. */
+void extdev_keys_gone(struct extdev *e);
 /* A link that was told to stop is closed. */
 void extdev_local_closed(struct extdev *e);
 /* There is a key for this MT: who waits for one is answered (ops.c). */
 void extdev_ops_on_key(struct extdev *e);
 void extdev_ops_stop(struct extdev *e);
 void extdev_ops_free(struct extdev *e);
+/* ops_state.c */
+void extdev_op_key_check(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
+void extdev_op_mt_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
+void extdev_op_mt_accept(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
 
 #endif

@@ -13,7 +13,7 @@
 void
 extdev_conf_default(struct extdev_conf *c)
 {
-	*c = (struct extdev_conf){ .id_kind = EXTDEV_ID_RANDOM, .retry_s = 30 };
+	*c = (struct extdev_conf){ .id_kind = EXTDEV_ID_RANDOM, .retry_s = 30, .state_interval_s = 900 };
 }
 
 struct extdev_mt *
@@ -42,13 +42,25 @@ extdev_find_center(const struct extdev *e, const struct naf_id *id, size_t *out)
 static enum rc
 purge_slice(void *arg, int64_t now_s, unsigned max, unsigned *n)
 {
-	return extdev_store_purge(((struct extdev *)arg)->s.store, now_s, max, n);
+	struct extdev *e = arg;
+	enum rc rc = extdev_store_purge(e->s.store, now_s, max, n);
+
+	if (rc == RC_OK && *n > 0)
+		extdev_use_recheck(e);
+	return rc;
 }
 
 static int64_t
 purge_next(void *arg)
 {
 	return extdev_store_next_expiry(((struct extdev *)arg)->s.store);
+}
+
+void
+extdev_keys_gone(struct extdev *e)
+{
+	purge_deleted(e->purge);
+	extdev_use_recheck(e);
 }
 
 /* Who we are: as configured, or what was made once (seed 6.2). */
@@ -126,7 +138,7 @@ extdev_new(const struct extdev_seams *seams, const struct extdev_conf *conf, str
 	e->s = *seams;
 	e->conf = *conf;
 	TAILQ_INIT(&e->waiters);
-	if ((rc = make_mts(e)) == RC_OK && (rc = clock_timer_new(seams->clock, on_done, e, &e->done_timer)) == RC_OK &&
+	if ((rc = make_mts(e)) == RC_OK && (rc = extdev_state_init(e)) == RC_OK && (rc = clock_timer_new(seams->clock, on_done, e, &e->done_timer)) == RC_OK &&
 	    (rc = find_self(e)) == RC_OK)
 		rc = purge_new(seams->clock, seams->guard, seams->store, &purge, &e->purge);
 	if (rc != RC_OK) {
@@ -145,6 +157,7 @@ extdev_start(struct extdev *e)
 		extdev_procedure_resume(&e->mts[i]);
 		extdev_local_dial(&e->mts[i]);
 	}
+	extdev_state_start(e);
 	return RC_OK;
 }
 
@@ -162,6 +175,7 @@ extdev_stop(struct extdev *e, void (*done)(void *arg), void *arg)
 	e->done = done;
 	e->done_arg = arg;
 	e->open_links = e->conf.n_mts + 1;
+	extdev_state_stop(e);
 	extdev_ops_stop(e);
 	for (size_t i = 0; i < e->conf.n_mts; i++)
 		extdev_procedure_stop(&e->mts[i]);
@@ -175,6 +189,7 @@ extdev_free(struct extdev *e)
 {
 	if (e == NULL)
 		return;
+	extdev_state_free(e);
 	extdev_ops_free(e);
 	for (size_t i = 0; e->mts != NULL && i < e->conf.n_mts; i++) {
 		extdev_local_free(&e->mts[i]);

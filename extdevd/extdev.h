@@ -47,6 +47,7 @@ struct extdev_mt_conf {		/* a phone we are linked with */
 struct extdev_center_conf {	/* a NAF Key Center we trust; one that is not here is never resolved nor dialled (K1) */
 	struct naf_id naf_id;
 	const char *url;	/* NULL = https://FQDN and the profile's path; its host is the NAF_ID's FQDN (N4) */
+	const char *state_url;	/* where a key's state is asked (N7); NULL = the profile's path at url's host */
 	const char *ca;		/* file; main.c's */
 	const char *dial;	/* "HOST:PORT" to connect to instead of the URL's; NULL = none */
 };
@@ -63,6 +64,9 @@ struct extdev_conf {
 	bool prefer_own;		/* our order of Key Centers over the MT's (K1) */
 	bool at_start;			/* establish with each MT that we have no key for, when its link is up */
 	int64_t retry_s;		/* where an answer says "later" and not when */
+	int64_t state_interval_s;	/* how often the Key Center is asked whether a key is still good (N7) */
+	int64_t state_grace_s;		/* how long a key may be used without its saying so; 0 = to its expiry (N10) */
+	bool state_before_use;		/* ask before each use (N10) */
 };
 void extdev_conf_default(struct extdev_conf *c);
 
@@ -126,6 +130,12 @@ void extdev_establish(struct extdev *e, const struct extdev_want *w, extdev_done
  *   key list   key-list    {} → {"keys":[{"mt_id","btid","naf_id","device_id","kcv","expires","state","owed"?}]}  state: waiting confirmed
  *   key forget --all | [--mt NAME] [--btid B]
  *              key-forget  {"all":true} or {"mt"?,"btid"?,"naf_id"?,"device_id"?,"mt_id"?} → {"forgotten":n}
+ *   key check [--mt NAME]
+ *              key-check   {"mt"?} → {"keys":[{"mt_id","btid","naf_id","device_id","said","reason"?,"detail"?,"expires"?}]}
+ *                          said: good unchanged unknown gone nothing (N7); REASON_LOCAL_UNKNOWN_KEY: there is none
+ *   mt list    mt-list     {} → {"mts":[{"name","address","up","mt_id"?,"sim":{NAF_ID:PSEUDONYM}}]}     (K12)
+ *   mt accept MT_ID
+ *              mt-accept   {"mt_id"} → {"accepted"}
  *   wait key [--mt NAME]
  *              wait-key    {"mt"?,"timeout_s"?} → {"btid",…} as in key-list; REASON_LOCAL_TIMEOUT
  */

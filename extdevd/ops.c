@@ -189,7 +189,7 @@ op_key_forget(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 		ctl_fail(c, q, REASON_INTERNAL, NULL);
 		return;
 	}
-	purge_deleted(e->purge);
+	extdev_keys_gone(e);
 	if (n == 0 && !all)
 		ctl_fail(c, q, REASON_LOCAL_UNKNOWN_KEY, NULL);
 	else
@@ -323,6 +323,9 @@ const struct ctl_op extdev_ctl_ops[] = {
 	{ "establish", op_establish, "establish Ks_local_MT: force, new, mt, naf" },
 	{ "key-list", op_key_list, "the keys, by their key check values" },
 	{ "key-forget", op_key_forget, "forget keys here: all, or by mt, btid, naf_id, device_id, mt_id" },
+	{ "key-check", extdev_op_key_check, "ask the Key Center now whether the keys are still good: mt" },
+	{ "mt-list", extdev_op_mt_list, "the MTs, and what tells their SIMs apart" },
+	{ "mt-accept", extdev_op_mt_accept, "take the next SIM in this MT: mt_id" },
 	{ "wait-key", op_wait_key, "wait until there is a key: mt, timeout_s" },
 	{ NULL, NULL, NULL },
 };

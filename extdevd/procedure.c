@@ -294,6 +294,7 @@ extdev_on_link_up(struct extdev_mt *m)
 		if (store_end(st, kept) != RC_OK || !kept)
 			log_error("local: mt=%s: its MT_ID could not be stored", m->conf->name);
 	}
+	extdev_state_on_link_up(m);
 	if (m->p.state == EXTDEV_LINKING)
 		extdev_begin_run(m);
 	else

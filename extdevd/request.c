@@ -45,13 +45,33 @@ store_key(struct extdev_mt *m, const struct extdev_key *k)
 	return rc != RC_OK ? rc : end;
 }
 
+/* K12: the key is about the SIM that was in this MT before, as far as that can be told. */
+static bool
+same_sim(const struct extdev_mt *m, const char *pseudonym)
+{
+	char known[UAXML_PSEUDONYM_MAX + 1];
+
+	if (extdev_store_get_pseudonym(m->e->s.store, &m->p.r.mt_id, &m->p.r.triple.naf_id, known) != RC_OK)
+		return true;		/* the first */
+	return known[0] == '\0' || strcmp(known, pseudonym) == 0;
+}
+
 static void
 on_key(struct extdev_mt *m, struct extdev_ua_answer *a)
 {
-	struct extdev_key k = { .from = m->p.r, .ks = a->ks, .expires_s = a->expires_s, .state = EXTDEV_WAITING, .owed = true };
-	enum rc rc = store_key(m, &k);
+	struct extdev_key k = { .from = m->p.r, .ks = a->ks, .expires_s = a->expires_s, .state = EXTDEV_WAITING, .owed = true,
+	    .sure_s = timeguard_now(m->e->s.guard) };
+	enum rc rc;
 
 	a->ks = NULL;
+	(void)snprintf(k.pseudonym, sizeof k.pseudonym, "%s", a->pseudonym);
+	if (!same_sim(m, k.pseudonym)) {
+		extdev_key_clear(&k);
+		drop_request(m);
+		extdev_fail(m, REASON_LOCAL_MT_CHANGED, 0, false, "mt_id=%s", m->p.r.mt_id.s);
+		return;
+	}
+	rc = store_key(m, &k);
 	if (rc != RC_OK) {
 		extdev_key_clear(&k);
 		if (rc == RC_EXISTS) {		/* the MT has proved another key for this triple */
@@ -64,6 +84,7 @@ on_key(struct extdev_mt *m, struct extdev_ua_answer *a)
 	}
 	metric_add(m->e->count.keys, 1);
 	purge_expect(m->e->purge, k.expires_s);
+	extdev_state_on_key(m->e);
 	if (secret_kcv(k.ks, m->p.kcv) != RC_OK)
 		m->p.kcv[0] = '\0';
 	extdev_step(m, 17, "extdevd", "extdevd", "store Ks_local_MT", NULL, 0);

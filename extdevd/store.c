@@ -70,6 +70,12 @@ read_key(struct store *st, sqlite3_stmt *q, struct extdev_key *out)
 	k.expires_s = sqlite3_column_int64(q, 9);
 	k.state = sqlite3_column_int(q, 10) == 1 ? EXTDEV_CONFIRMED : EXTDEV_WAITING;
 	k.owed = sqlite3_column_int(q, 11) != 0;
+	k.sure_s = sqlite3_column_int64(q, 12);
+	if (!sql_col_str(q, 13, k.pseudonym, sizeof k.pseudonym) || !sql_col_str(q, 14, k.etag, sizeof k.etag)) {
+		log_error("store: a row does not have its form: %s", sqlite3_sql(q));
+		extdev_key_clear(&k);
+		return RC_IO;
+	}
 	*out = k;
 	return RC_OK;
 }
@@ -157,15 +163,15 @@ run_on(struct store *st, enum extdev_sql which, const struct mt_id *mt, const st
 	return sql_run(st, which, changed, "tttt", mt->s, naf, t->btid.s, t->device_id.s);
 }
 
-static enum rc
-find_key(struct store *st, const struct extdev_request *r, struct extdev_key *out)
+enum rc
+extdev_store_find_key(struct store *st, const struct mt_id *mt, const struct triple *t, struct extdev_key *out)
 {
 	char naf[NAF_ID_TEXT_MAX + 1];
 	sqlite3_stmt *q = NULL;
 	enum rc rc;
 
-	naf_id_print(&r->triple.naf_id, naf);
-	rc = sql_bind(st, EXTDEV_SQL_FIND_KEY, &q, "tttt", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s);
+	naf_id_print(&t->naf_id, naf);
+	rc = sql_bind(st, EXTDEV_SQL_FIND_KEY, &q, "tttt", mt->s, naf, t->btid.s, t->device_id.s);
 	if (rc == RC_OK && (rc = sql_step(q)) == RC_OK) {
 		rc = read_key(st, q, out);
 		sql_done(q);
@@ -187,8 +193,8 @@ write_key(struct store *st, enum extdev_sql which, const struct extdev_key *k, e
 	    (rc = store_seal(st, "key", "ks", pk, k->ks, sealed, sizeof sealed, &n)) != RC_OK)
 		return rc;
 	naf_id_print(&r->triple.naf_id, naf);
-	return sql_run(st, which, NULL, "ttttttiibiii", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s, r->challenge, r->run.s,
-	    (int64_t)r->scenario, (int64_t)r->fresh, span_of(sealed, n), k->expires_s, (int64_t)state, (int64_t)k->owed);
+	return sql_run(st, which, NULL, "ttttttiibiiiit", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s, r->challenge, r->run.s,
+	    (int64_t)r->scenario, (int64_t)r->fresh, span_of(sealed, n), k->expires_s, (int64_t)state, (int64_t)k->owed, k->sure_s, k->pseudonym);
 }
 
 /* Beside the one that came only the one in use stays. */
@@ -205,7 +211,7 @@ enum rc
 extdev_store_put_key(struct store *st, const struct extdev_key *k, int64_t now_s)
 {
 	struct extdev_key old = { .ks = NULL };
-	enum rc rc = find_key(st, &k->from, &old);
+	enum rc rc = extdev_store_find_key(st, &k->from.mt_id, &k->from.triple, &old);
 	bool same;
 
 	if (rc == RC_NOTFOUND) {
@@ -232,6 +238,8 @@ extdev_store_confirm(struct store *st, const struct mt_id *mt, const struct trip
 
 	if (rc == RC_OK && changed == 0)
 		return RC_NOTFOUND;
+	if (rc == RC_OK)
+		rc = run_on(st, EXTDEV_SQL_KEEP_PSEUDONYM, mt, t, NULL);
 	return rc == RC_OK ? run_on(st, EXTDEV_SQL_DELETE_OTHERS, mt, t, NULL) : rc;
 }
 

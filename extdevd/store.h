@@ -18,6 +18,7 @@
 #include "common/rc.h"
 #include "common/secret.h"
 #include "common/store.h"
+#include "common/uaxml.h"
 
 /* EXTDEV_ID_RANDOM's Device_ID. RC_NOTFOUND: none was made yet. */
 enum rc extdev_store_get_self(struct store *st, struct device_id *out) MUST_USE;
@@ -43,6 +44,8 @@ enum rc extdev_store_put_request(struct store *st, const struct extdev_request *
 /* None there is fine. */
 enum rc extdev_store_delete_request(struct store *st, const struct mt_id *mt) MUST_USE;
 
+#define EXTDEV_ETAG_MAX 80
+
 enum extdev_key_state { EXTDEV_WAITING, EXTDEV_CONFIRMED };	/* K2 */
 
 struct extdev_key {
@@ -51,6 +54,9 @@ struct extdev_key {
 	int64_t expires_s;
 	enum extdev_key_state state;
 	bool owed;			/* `complete` */
+	int64_t sure_s;			/* the Key Center stood by it last: its issue, or a good answer about its state (N10) */
+	char pseudonym[UAXML_PSEUDONYM_MAX + 1];	/* of the SIM, "" = none came (K12) */
+	char etag[EXTDEV_ETAG_MAX + 1];	/* of the last good answer, "" = none (N7); only read */
 };
 /* Frees what it holds and empties it. */
 void extdev_key_clear(struct extdev_key *k);
@@ -61,7 +67,7 @@ void extdev_key_clear(struct extdev_key *k);
  * RC_EXISTS: the triple is confirmed with another key; nothing was changed.
  */
 enum rc extdev_store_put_key(struct store *st, const struct extdev_key *k, int64_t now_s) MUST_USE;
-/* The MT proved it: confirmed, nothing owed, and every other key of this MT goes (K2). RC_NOTFOUND. */
+/* The MT proved it: confirmed, nothing owed, its pseudonym is the MT's (K12), every other key of this MT goes (K2). RC_NOTFOUND. */
 enum rc extdev_store_confirm(struct store *st, const struct mt_id *mt, const struct triple *t) MUST_USE;
 /* The MT took `complete` without a proof: nothing owed, it stays waiting beside the one in use (K3). RC_NOTFOUND. */
 enum rc extdev_store_settle(struct store *st, const struct mt_id *mt, const struct triple *t) MUST_USE;
@@ -71,6 +77,8 @@ enum rc extdev_store_settle(struct store *st, const struct mt_id *mt, const stru
  */
 enum rc extdev_store_drop_waiting(struct store *st, const struct mt_id *mt, const struct triple *t) MUST_USE;
 
+/* This one, expired or not. RC_NOTFOUND. Caller clears *out. */
+enum rc extdev_store_find_key(struct store *st, const struct mt_id *mt, const struct triple *t, struct extdev_key *out) MUST_USE;
 /* The key to use with this MT: the confirmed one, else the newest. RC_NOTFOUND. Caller clears *out. */
 enum rc extdev_store_get_key(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_key *out) MUST_USE;
 /* The one whose `complete` is owed. RC_NOTFOUND. Caller clears *out. */
@@ -84,6 +92,25 @@ struct extdev_which {
 };
 /* Forgets keys and key requests; *n = how many keys. */
 enum rc extdev_store_forget(struct store *st, const struct extdev_which *w, int *n) MUST_USE;
+
+/* --- store_state.c: what the Key Center says of a key that it gave (N7, N9), and whose SIM it says is in an MT (K12) */
+
+/* It stands by the key: lives to expires_s at most, the earlier date is kept. RC_NOTFOUND: no such key. */
+enum rc extdev_store_stand_by(struct store *st, const struct mt_id *mt, const struct triple *t, int64_t now_s, int64_t expires_s,
+    const char *etag) MUST_USE;
+/* It took the key back. RC_NOTFOUND. */
+enum rc extdev_store_delete_key(struct store *st, const struct mt_id *mt, const struct triple *t) MUST_USE;
+/* The least sure_s of a live key, INT64_MAX = there is none. */
+int64_t extdev_store_least_sure(struct store *st, int64_t now_s);
+
+/* The pseudonym that came with the last confirmed key. "" = none did. RC_NOTFOUND: no key is confirmed yet, or any SIM is welcome. */
+enum rc extdev_store_get_pseudonym(struct store *st, const struct mt_id *mt, const struct naf_id *naf,
+    char out[static UAXML_PSEUDONYM_MAX + 1]) MUST_USE;
+/* Whatever SIM comes next in this MT is welcome. RC_NOTFOUND: none is known. */
+enum rc extdev_store_drop_pseudonyms(struct store *st, const char *mt_id) MUST_USE;
+/* Stops at fn's first rc that is not RC_OK. */
+enum rc extdev_store_each_pseudonym(struct store *st, enum rc (*fn)(void *arg, const struct mt_id *mt, const struct naf_id *naf,
+    const char *pseudonym), void *arg) MUST_USE;
 
 /* As purge.h asks. */
 enum rc extdev_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n) MUST_USE;

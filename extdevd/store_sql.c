@@ -37,10 +37,20 @@ static const char *const migrations[] = {
 	"  fresh INTEGER NOT NULL,"
 	"  UNIQUE (mt_id, naf_id, btid, device_id)"
 	");"
-	"CREATE INDEX key_expires ON key (expires);"
+	"CREATE INDEX key_expires ON key (expires);",
+
+	"ALTER TABLE key ADD COLUMN sure INTEGER NOT NULL DEFAULT 0;"	/* the Key Center stood by it last: its issue, or a good answer; RULES N10 */
+	"ALTER TABLE key ADD COLUMN etag TEXT NOT NULL DEFAULT '';"	/* of that answer; RULES N7 */
+	"ALTER TABLE key ADD COLUMN pseudonym TEXT NOT NULL DEFAULT '';"	/* came with it, '' = none; RULES K12 */
+	"CREATE TABLE pseudonym ("		/* whose SIM was in that MT, as this Key Center calls it, when a key was confirmed; RULES K12 */
+	"  mt_id TEXT NOT NULL,"
+	"  naf_id TEXT NOT NULL,"
+	"  pseudonym TEXT NOT NULL,"		/* '' = keys came and it told none */
+	"  PRIMARY KEY (mt_id, naf_id)"
+	") WITHOUT ROWID;"
 };
 
-#define KEY_COLUMNS "mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh, ks, expires, state, owed"
+#define KEY_COLUMNS "mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh, ks, expires, state, owed, sure, pseudonym, etag"
 #define THIS_KEY "mt_id = ?1 AND naf_id = ?2 AND btid = ?3 AND device_id = ?4"
 #define MATCH \
 	"(?1 IS NULL OR mt_id = ?1) AND (?2 IS NULL OR naf_id = ?2) AND (?3 IS NULL OR btid = ?3) AND (?4 IS NULL OR device_id = ?4)"
@@ -60,10 +70,10 @@ static const char *const sql[EXTDEV_SQL_N] = {
 	[EXTDEV_SQL_FIND_KEY] = "SELECT " KEY_COLUMNS " FROM key WHERE " THIS_KEY,
 	[EXTDEV_SQL_PUT_KEY] =
 	    "INSERT INTO key (" KEY_COLUMNS ") VALUES"
-	    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, '')",
 	[EXTDEV_SQL_UPDATE_KEY] =
 	    "UPDATE key SET challenge = ?5, run = ?6, scenario = ?7, fresh = ?8, ks = ?9, expires = ?10,"
-	    " state = ?11, owed = ?12 WHERE " THIS_KEY,
+	    " state = ?11, owed = ?12, sure = ?13, pseudonym = ?14, etag = '' WHERE " THIS_KEY,
 	/* beside the one that came, the one in use stays and nothing else */
 	[EXTDEV_SQL_THIN_KEYS] =
 	    "DELETE FROM key WHERE mt_id = ?1 AND NOT (" THIS_KEY ") AND made IS NOT ("
@@ -81,6 +91,14 @@ static const char *const sql[EXTDEV_SQL_N] = {
 	[EXTDEV_SQL_PURGE_KEYS] =
 	    "DELETE FROM key WHERE made IN (SELECT made FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
 	[EXTDEV_SQL_NEXT_EXPIRY] = "SELECT min(expires) FROM key",
+	[EXTDEV_SQL_STAND_BY_KEY] = "UPDATE key SET sure = max(sure, ?5), etag = ?6, expires = min(expires, ?7) WHERE " THIS_KEY,
+	[EXTDEV_SQL_DELETE_KEY] = "DELETE FROM key WHERE " THIS_KEY,
+	[EXTDEV_SQL_OLDEST_SURE] = "SELECT min(sure) FROM key WHERE expires > ?1",
+	[EXTDEV_SQL_GET_PSEUDONYM] = "SELECT pseudonym FROM pseudonym WHERE mt_id = ?1 AND naf_id = ?2",
+	[EXTDEV_SQL_KEEP_PSEUDONYM] =
+	    "INSERT OR REPLACE INTO pseudonym (mt_id, naf_id, pseudonym) SELECT mt_id, naf_id, pseudonym FROM key WHERE " THIS_KEY,
+	[EXTDEV_SQL_DROP_PSEUDONYMS] = "DELETE FROM pseudonym WHERE mt_id = ?1",
+	[EXTDEV_SQL_EACH_PSEUDONYM] = "SELECT mt_id, naf_id, pseudonym FROM pseudonym ORDER BY mt_id, naf_id",
 };
 
 const struct store_schema extdev_store_schema = {

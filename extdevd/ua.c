@@ -48,6 +48,7 @@ read_key(const struct extdev_ua_call *c, struct span body, struct extdev_ua_answ
 	}
 	a->ks = m.ks_local_mt;
 	a->expires_s = m.lifetime;
+	(void)snprintf(a->pseudonym, sizeof a->pseudonym, "%s", m.mt_pseudonym);
 }
 
 static void

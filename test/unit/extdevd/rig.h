@@ -52,13 +52,16 @@ struct rig_mt {
 	enum reason why;
 };
 
-/* A Key Request under way. */
+/* A Key Request under way, or a question about a key's state (N7). */
+TAILQ_HEAD(rig_flights, http_flight);
 struct http_flight {
 	TAILQ_ENTRY(http_flight) all;
+	struct rig_flights *in;
 	http_on_reply *fn;
 	void *arg;
 	char url[256], dial[64];
 	struct uaxml_request asked;
+	char btid[BTID_MAX + 1], device_id[DEVICE_ID_MAX + 1], etag[128];	/* a question's */
 };
 
 struct rig_done {
@@ -83,8 +86,9 @@ static struct {
 	struct extdev_center_conf centers[2];
 	struct extdev *e;
 	struct rig_mt mt, mt2;
-	TAILQ_HEAD(, http_flight) flights;
-	int n_requests, n_cancelled;
+	struct rig_flights flights, questions;
+	int n_requests, n_questions, n_cancelled;
+	char pseudonym[UAXML_PSEUDONYM_MAX + 1];	/* in each Key Response from now on (K12) */
 	enum reason logged;
 	char log[1 << 16];
 } rig;
@@ -326,6 +330,17 @@ rig_mt_asks(const char *op)
 
 /* --- the Key Center */
 
+static inline void
+rig_read_question(struct http_flight *f, const struct http_call *c)
+{
+	const char *etag = http_header_get(c->headers, c->n_headers, "If-None-Match");
+
+	ck_assert_uint_eq(c->body.n, 0);
+	(void)snprintf(f->btid, sizeof f->btid, "%s", http_header_get(c->headers, c->n_headers, "X-KSLocal-BTID"));
+	(void)snprintf(f->device_id, sizeof f->device_id, "%s", http_header_get(c->headers, c->n_headers, "X-KSLocal-Device-ID"));
+	(void)snprintf(f->etag, sizeof f->etag, "%s", etag != NULL ? etag : "");
+}
+
 static inline enum rc
 rig_http_send(void *ctx, const struct http_call *c, http_on_reply *fn, void *arg, struct http_flight **out)
 {
@@ -333,15 +348,22 @@ rig_http_send(void *ctx, const struct http_call *c, http_on_reply *fn, void *arg
 	const char *bad;
 
 	(void)ctx;
-	ck_assert_str_eq(c->method, "POST");
-	ck_assert_str_eq(http_header_get(c->headers, c->n_headers, "content-type"), "application/xml; charset=utf-8");
-	ck_ok(uaxml_parse_request(c->body, &f->asked, &bad));
+	if (strcmp(c->method, "GET") == 0) {
+		rig_read_question(f, c);
+		rig.n_questions++;
+		f->in = &rig.questions;
+	} else {
+		ck_assert_str_eq(c->method, "POST");
+		ck_assert_str_eq(http_header_get(c->headers, c->n_headers, "content-type"), "application/xml; charset=utf-8");
+		ck_ok(uaxml_parse_request(c->body, &f->asked, &bad));
+		rig.n_requests++;
+		f->in = &rig.flights;
+	}
 	(void)snprintf(f->url, sizeof f->url, "%s", c->url);
 	(void)snprintf(f->dial, sizeof f->dial, "%s", c->dial != NULL ? c->dial : "");
 	f->fn = fn;
 	f->arg = arg;
-	TAILQ_INSERT_TAIL(&rig.flights, f, all);
-	rig.n_requests++;
+	TAILQ_INSERT_TAIL(f->in, f, all);
 	*out = f;
 	return RC_OK;
 }
@@ -353,7 +375,7 @@ rig_http_cancel(void *ctx, struct http_flight *f)
 	if (f == NULL)
 		return;
 	rig.n_cancelled++;
-	TAILQ_REMOVE(&rig.flights, f, all);
+	TAILQ_REMOVE(f->in, f, all);
 	free(f);
 }
 
@@ -366,15 +388,57 @@ rig_flight(void)
 	return TAILQ_FIRST(&rig.flights);
 }
 
+/* The question about a key's state that is under way. */
+static inline struct http_flight *
+rig_question(void)
+{
+	rig_run();
+	ck_assert_msg(!TAILQ_EMPTY(&rig.questions), "nothing is asked about a key's state");
+	return TAILQ_FIRST(&rig.questions);
+}
+
+static inline void
+rig_reply_to(struct http_flight *f, const struct http_reply *r)
+{
+	TAILQ_REMOVE(f->in, f, all);
+	f->fn(f->arg, r);
+	free(f);
+	rig_run();
+}
+
+/* The Key Center answers a question. text NULL: no body. */
+static inline void
+rig_state(int status, const char *text, const char *etag)
+{
+	struct http_header h = { "ETag", etag };
+	struct http_reply r = { .status = status, .headers = &h, .n_headers = etag != NULL, .body = span_str(text), .detail = "a detail",
+	    .why = status == 0 ? REASON_HTTP_UNREACHABLE : REASON_NONE };
+
+	rig_reply_to(rig_question(), &r);
+}
+
+/* 200: the key that was asked about lives for so long. */
+static inline void
+rig_state_good(int64_t lifetime_s, const char *etag)
+{
+	struct http_flight *f = rig_question();
+	struct uaxml_state m = { .lifetime = clock_now_s(rig.clk) + lifetime_s };
+	char doc[UAXML_MAX];
+	size_t n;
+
+	ck_ok(btid_parse(span_str(f->btid), &m.btid));
+	ck_ok(device_id_parse(span_str(f->device_id), &m.device_id));
+	ck_ok(uaxml_print_state(&m, doc, sizeof doc, &n));
+	doc[n] = '\0';
+	rig_state(200, doc, etag);
+}
+
 static inline void
 rig_reply(const struct http_reply *r)
 {
 	struct http_flight *f = rig_flight();
 
-	TAILQ_REMOVE(&rig.flights, f, all);
-	f->fn(f->arg, r);
-	free(f);
-	rig_run();
+	rig_reply_to(f, r);
 }
 
 static inline void
@@ -397,6 +461,7 @@ rig_naf_key(int which, int64_t lifetime_s)
 	char doc[UAXML_MAX];
 	size_t n;
 
+	(void)snprintf(m.mt_pseudonym, sizeof m.mt_pseudonym, "%s", rig.pseudonym);
 	ck_ok(uaxml_print_response(&m, doc, sizeof doc, &n));
 	secret_free(m.ks_local_mt);
 	rig_naf_xml(200, doc, n, NULL);
@@ -561,15 +626,38 @@ rig_commits_fail(bool fail)
 	(void)sqlite3_commit_hook(sqlite3_db_handle(store_stmt(rig.store, 0)), fail ? rig_no_commit : NULL, NULL);
 }
 
-/* kill -9, and the next start on the same store. */
+/* kill -9. */
 static inline void
-rig_restart(void)
+rig_stop_process(void)
 {
 	extdev_free(rig.e);
 	rig.e = NULL;
 	rig_run();
 	rig_drop_requests(&rig.mt);
+}
+
+/* And the next start on the same store. */
+static inline void
+rig_restart(void)
+{
+	rig_stop_process();
 	rig_start();
+}
+
+/* Rows of a table, expired ones too. */
+static inline int
+rig_rows(const char *table)
+{
+	sqlite3_stmt *q;
+	char sql[64];
+	int n;
+
+	(void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+	ck_assert_int_eq(sqlite3_prepare_v2(sqlite3_db_handle(store_stmt(rig.store, 0)), sql, -1, &q, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(q), SQLITE_ROW);
+	n = sqlite3_column_int(q, 0);
+	sqlite3_finalize(q);
+	return n;
 }
 
 static inline void
@@ -581,6 +669,7 @@ rig_new(void)
 	memset(&rig, 0, sizeof rig);
 	log_capture(rig_log, NULL);
 	TAILQ_INIT(&rig.flights);
+	TAILQ_INIT(&rig.questions);
 	TAILQ_INIT(&rig.mt.in);
 	TAILQ_INIT(&rig.mt2.in);
 	rig.http.ops = &http_ops;
@@ -622,6 +711,7 @@ rig_teardown(void)
 	rig_run();
 	extdev_free(rig.e);
 	ck_assert(TAILQ_EMPTY(&rig.flights));
+	ck_assert(TAILQ_EMPTY(&rig.questions));
 	rpc_free(rig.mt.rpc);
 	rpc_free(rig.mt2.rpc);
 	rig_drop_requests(&rig.mt);

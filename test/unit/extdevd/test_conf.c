@@ -96,6 +96,10 @@ START_TEST(defaults)
 	ck_assert_ptr_null(out.centers[0].dial);
 	ck_assert(!out.prefer_own && !out.at_start);
 	ck_assert_int_eq(out.retry_s, 30);
+	ck_assert_ptr_null(out.centers[0].state_url);
+	ck_assert_int_eq(out.state_interval_s, 900);
+	ck_assert_int_eq(out.state_grace_s, 0);		/* N10 */
+	ck_assert(!out.state_before_use);
 	extdev_conf_free(&out);
 	ck_assert_ptr_null(out.mts);
 	conf_free(c);
@@ -109,7 +113,9 @@ START_TEST(every_key)
 
 	ck_assert_msg(read_text(COMMON CERT MT "mt \"tablet\" { address = \"tcp:[::1]:7259\" }\n"
 	    "device_id = \"urn:uuid:6f1d1c1e-0000-4000-8000-000000000001\"\nprefer = own\nestablish_at_start = yes\nretry = \"10m\"\n"
-	    "keycenter \"a.example.org/0100000007\" {\n ca = \"@DIR@/ca\"\n url = \"https://a.example.org:8443/x\"\n dial = \"127.0.0.1:1\"\n}\n"
+	    "keycenter \"a.example.org/0100000007\" {\n ca = \"@DIR@/ca\"\n url = \"https://a.example.org:8443/x\"\n dial = \"127.0.0.1:1\"\n"
+	    " state_url = \"https://a.example.org/state\"\n}\n"
+	    "state_interval = \"1h\"\nstate_grace = \"2d\"\nstate_before_use = yes\n"
 	    CENTER, &out, &c) == RC_OK, "%s", complaints);
 	ck_assert_int_eq(out.id_kind, EXTDEV_ID_FIXED);
 	ck_assert_str_eq(out.device_id, "urn:uuid:6f1d1c1e-0000-4000-8000-000000000001");
@@ -121,6 +127,10 @@ START_TEST(every_key)
 	ck_assert_uint_eq(out.centers[0].naf_id.ua[4], 7);
 	ck_assert(out.prefer_own && out.at_start);
 	ck_assert_int_eq(out.retry_s, 600);
+	ck_assert_str_eq(out.centers[0].state_url, "https://a.example.org/state");
+	ck_assert_int_eq(out.state_interval_s, 3600);
+	ck_assert_int_eq(out.state_grace_s, 2 * 86400);
+	ck_assert(out.state_before_use);
 	extdev_conf_free(&out);
 	conf_free(c);
 	ck_assert_msg(read_text(GOOD "device_id = \"random-each\"\n", &out, &c) == RC_OK, "%s", complaints);
@@ -151,6 +161,11 @@ static const struct {
 	{ GOOD "retry = \"0s\"\n", "retry" },
 	{ GOOD "retry = \"2h\"\n", "retry" },
 	{ GOOD "retry = \"soon\"\n", "retry" },
+	{ GOOD "state_interval = \"0s\"\n", "state_interval" },
+	{ GOOD "state_grace = \"long\"\n", "state_grace" },
+	{ GOOD "state_before_use = perhaps\n", "state_before_use" },
+	{ COMMON CERT MT "keycenter \"nafkc.example.org/0100000002\" {\nca = \"@DIR@/ca\"\n"
+	    "state_url = \"https://other.example.org/x\"\n}\n", "state_url" },
 	{ COMMON CERT CENTER "mt \"phone\" { address = \"carrier-pigeon\" }\n", "address" },
 	{ COMMON CERT CENTER "mt \"phone\" { }\n", "address: is missing" },
 	{ COMMON CERT MT "keycenter \"nafkc.example.org\" { ca = \"@DIR@/ca\" }\n", "keycenter \"nafkc.example.org\"" },

@@ -205,6 +205,63 @@ START_TEST(no_key_is_shown)
 }
 END_TEST
 
+START_TEST(N7_key_check)
+{
+	const json_t *k;
+
+	ck_assert_int_eq(ask("key-check", "{}"), REASON_LOCAL_UNKNOWN_KEY);
+	ck_assert_int_eq(ask("key-check", "{\"mt\":\"fridge\"}"), REASON_EXT_MT_UNKNOWN);
+	ck_assert_int_eq(ask("key-check", "{\"mt\":7}"), REASON_CTL_USAGE);
+	rig_scenario1(&d, B1, 7);
+	ck_assert_int_eq(ask("key-check", "{\"mt\":\"tablet\"}"), REASON_LOCAL_UNKNOWN_KEY);
+	send_op("key-check", "{\"mt\":\"phone\"}");
+	ck_assert_int_eq(got.n, 0);
+	rig_state_good(60, NULL);
+	ck_assert_int_eq(got.n, 1);
+	k = json_array_get(json_object_get(got.body, "keys"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(k, "said")), "good");
+	ck_assert_str_eq(json_string_value(json_object_get(k, "btid")), B1);
+	ck_assert_str_eq(json_string_value(json_object_get(k, "expires")), "2030-01-01T00:01:00Z");
+	send_op("key-check", "{}");
+	rig_state(0, NULL, NULL);
+	k = json_array_get(json_object_get(got.body, "keys"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(k, "said")), "nothing");
+	ck_assert_str_eq(json_string_value(json_object_get(k, "reason")), "http-unreachable");
+	send_op("key-check", "{}");
+	rig_state(410, NULL, NULL);
+	k = json_array_get(json_object_get(got.body, "keys"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(k, "said")), "gone");
+	ck_assert_ptr_null(json_object_get(k, "expires"));
+	ck_assert_int_eq(rig_keys().all, 0);
+}
+END_TEST
+
+/* K12: which SIM each Key Center sees in an MT, and whichever comes next is welcome. */
+START_TEST(K12_mt_list_and_accept)
+{
+	const json_t *m;
+
+	ck_assert_int_eq(ask("mt-accept", "{\"mt_id\":\"phone\"}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("mt-accept", "{\"mt_id\":\"" MT1 "\"}"), REASON_EXT_MT_UNKNOWN);
+	(void)snprintf(rig.pseudonym, sizeof rig.pseudonym, "AAECAwQFBgcICQoLDA0ODw");
+	rig_scenario1(&d, B1, 7);
+	ck_assert_int_eq(ask("mt-list", "{}"), REASON_NONE);
+	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "mts")), 2);
+	m = json_array_get(json_object_get(got.body, "mts"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(m, "name")), "phone");
+	ck_assert_str_eq(json_string_value(json_object_get(m, "mt_id")), MT1);
+	ck_assert(json_is_true(json_object_get(m, "up")));
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(m, "sim"), NAF1)), "AAECAwQFBgcICQoLDA0ODw");
+	m = json_array_get(json_object_get(got.body, "mts"), 1);
+	ck_assert(json_is_false(json_object_get(m, "up")));
+	ck_assert_int_eq(ask("mt-accept", "{\"mt_id\":\"" MT1 "\"}"), REASON_NONE);
+	ck_assert_str_eq(member("accepted"), MT1);
+	ck_assert_int_eq(ask("mt-list", "{}"), REASON_NONE);
+	m = json_array_get(json_object_get(got.body, "mts"), 0);
+	ck_assert_uint_eq(json_object_size(json_object_get(m, "sim")), 0);
+}
+END_TEST
+
 START_TEST(key_forget)
 {
 	rig_scenario1(&d, B1, 7);
@@ -349,6 +406,8 @@ main(void)
 	tcase_add_test(t, establish_with_whom);
 	tcase_add_test(t, key_list);
 	tcase_add_test(t, no_key_is_shown);
+	tcase_add_test(t, N7_key_check);
+	tcase_add_test(t, K12_mt_list_and_accept);
 	tcase_add_test(t, key_forget);
 	tcase_add_test(t, forget_and_establish);
 	tcase_add_test(t, forget_during_complete);
