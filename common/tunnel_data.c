@@ -1,0 +1,94 @@
+/*
+ * tunnel_data: DATA frames.
+ * In: nghttp2 gives pieces of the link's input; they are copied once, to the stream. The session's window is given back at once, a stream's
+ * when its user drains: so what waits is bounded stream by stream, and none waits for another.
+ * Out: nghttp2 says which stream's turn it is and how much may go; head and octets are put behind one another for one link_write().
+ */
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/tunnel_impl.h"
+
+#define FRAME_HEAD 9
+
+static struct tunnel_stream *
+stream_by_id(nghttp2_session *session, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(session, id);
+}
+
+int
+tunnel_data_in(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *octets, size_t n, void *arg)
+{
+	struct tunnel *t = arg;
+	struct tunnel_stream *s = stream_by_id(session, id);
+
+	(void)flags;
+	tunnel_h2_check(t, nghttp2_session_consume_connection(session, n));
+	if (s == NULL || s->state != STREAM_UP) {
+		if (s != NULL && s->state == STREAM_ASKED && t->server) {	/* a client may not wait for our 200 */
+			if (tunnel_buf_add(&s->in, span_of(octets, n)) == RC_OK)
+				return 0;
+		}
+		tunnel_h2_check(t, nghttp2_session_consume_stream(session, id, n));
+		return 0;
+	}
+	if (tunnel_buf_add(&s->in, span_of(octets, n)) != RC_OK) {
+		tunnel_stream_cut(s, NGHTTP2_INTERNAL_ERROR, REASON_INTERNAL, "out of memory");
+		return 0;
+	}
+	tunnel_stream_due(s, DUE_DATA);
+	return 0;
+}
+
+ssize_t
+tunnel_data_length(nghttp2_session *session, uint8_t type, int32_t id, int32_t session_window, int32_t stream_window,
+    uint32_t frame_max, void *arg)
+{
+	(void)session, (void)type, (void)id, (void)session_window, (void)stream_window, (void)arg;
+	return frame_max < TUNNEL_FRAME_MAX ? (ssize_t)frame_max : TUNNEL_FRAME_MAX;
+}
+
+ssize_t
+tunnel_data_source(nghttp2_session *session, int32_t id, uint8_t *buf, size_t max, uint32_t *flags,
+    nghttp2_data_source *source, void *arg)
+{
+	struct tunnel_stream *s = stream_by_id(session, id);
+	size_t n;
+
+	(void)buf, (void)source, (void)arg;
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (s == NULL) {		/* its user is gone and left it without a reset */
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		return 0;
+	}
+	n = s->out.n < max ? s->out.n : max;
+	if (n == s->out.n && s->shut)
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	else if (n == 0) {
+		s->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	return (ssize_t)n;
+}
+
+int
+tunnel_data_out(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n, nghttp2_data_source *source, void *arg)
+{
+	struct tunnel *t = arg;
+	struct tunnel_stream *s = stream_by_id(session, frame->hd.stream_id);
+	uint8_t *to;
+
+	(void)source;
+	if (tunnel_buf_room(&t->out, FRAME_HEAD + n, &to) != RC_OK)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	memcpy(to, head, FRAME_HEAD);
+	if (n > 0 && s != NULL) {
+		memcpy(to + FRAME_HEAD, tunnel_buf_span(&s->out).p, n);
+		tunnel_buf_drain(&s->out, n);
+		if (s->out.n == 0)
+			tunnel_stream_due(s, DUE_DRAINED);
+	}
+	tunnel_buf_put(&t->out, FRAME_HEAD + n);
+	return t->out.n >= TUNNEL_SEND_HIGH / 2 ? NGHTTP2_ERR_PAUSE : 0;
+}

@@ -1,0 +1,136 @@
+/*
+ * tunnel_turn: what came in, what users have to hear of it, what goes out, and whether it is over; in this order, so that the answers of
+ * a turn leave by one link_write(). It runs from the link's callbacks and from a timer of its own, never inside a call of a stream.
+ */
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/tunnel_impl.h"
+
+void
+tunnel_wake(struct tunnel *t)
+{
+	if (t->running == 0)
+		clock_timer_set(t->soon, 0);
+}
+
+static void
+receive(struct tunnel *t)
+{
+	struct span in = t->link != NULL && t->session != NULL && t->state < TUNNEL_ENDING ? link_input(t->link) : span_of(NULL, 0);
+	ssize_t took;
+
+	if (in.n == 0 || t->fault != REASON_NONE)
+		return;
+	t->last_octet_ms = clock_mono_ms(t->clock);
+	if ((took = nghttp2_session_mem_recv(t->session, in.p, in.n)) < 0)
+		tunnel_h2_check(t, (int)took);
+	else if (nghttp2_session_get_outbound_queue_size(t->session) > TUNNEL_QUEUE_MAX)
+		tunnel_fault(t, REASON_TUNNEL_BROKEN, "the peer asks for answers and does not read them");
+	link_drain(t->link, in.n);
+}
+
+/* What nghttp2 has to say now, up to half of what may wait. */
+static void
+fill(struct tunnel *t)
+{
+	const uint8_t *p;
+	ssize_t n;
+
+	do {
+		if ((n = nghttp2_session_mem_send(t->session, &p)) < 0)
+			tunnel_h2_check(t, (int)n);
+		else if (tunnel_buf_add(&t->out, span_of(p, (size_t)n)) != RC_OK)
+			tunnel_fault(t, REASON_INTERNAL, "out of memory");
+	} while (n > 0 && t->out.n < TUNNEL_SEND_HIGH / 2);
+}
+
+static void
+send_frames(struct tunnel *t)
+{
+	while (t->session != NULL && t->link != NULL && link_unsent(t->link) < TUNNEL_SEND_HIGH) {
+		fill(t);
+		if (t->out.n == 0)
+			return;
+		t->last_octet_ms = clock_mono_ms(t->clock);
+		if (link_write(t->link, tunnel_buf_span(&t->out)) != RC_OK)
+			tunnel_fault(t, REASON_LINK_BROKEN, "the link takes nothing more");
+		tunnel_buf_drain(&t->out, t->out.n);
+	}
+}
+
+void
+tunnel_last_words(struct tunnel *t)
+{
+	fill(t);
+	if (link_write(t->link, tunnel_buf_span(&t->out)) != RC_OK)
+		log_debug("tunnel: the link does not take our last words");
+	tunnel_buf_reset(&t->out);
+}
+
+static void
+judge(struct tunnel *t)
+{
+	if (t->state >= TUNNEL_ENDING)
+		return;
+	if (t->fault != REASON_NONE)
+		tunnel_end(t, t->fault, t->fault == REASON_INTERNAL ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_PROTOCOL_ERROR, t->detail);
+	else if (t->going && t->n_live == 0 && !nghttp2_session_want_write(t->session))
+		tunnel_end(t, REASON_NONE, NGHTTP2_NO_ERROR, "in good order");
+}
+
+/* What the tunnel's own user has to hear: one callback. */
+static bool
+deliver_own(struct tunnel *t)
+{
+	void (*fn)(void *arg, bool alive) = t->ping_fn;
+
+	if (t->freed)
+		return false;
+	if (t->up_due) {
+		t->up_due = false;
+		if (t->cb.on_up != NULL)
+			t->cb.on_up(t, t->arg);
+		return true;
+	}
+	if (t->ping_due) {
+		t->ping_due = false;
+		t->ping_fn = NULL;
+		fn(t->ping_arg, t->ping_alive);
+		return true;
+	}
+	if (t->closed_due && t->n_live == 0) {
+		t->closed_due = false;
+		if (t->cb.on_closed != NULL)
+			t->cb.on_closed(t, t->why, t->detail, t->arg);
+		return true;
+	}
+	return false;
+}
+
+static void
+deliver(struct tunnel *t)
+{
+	struct tunnel_stream *s;
+
+	if (t->up_due)
+		deliver_own(t);
+	while ((s = TAILQ_FIRST(&t->ready)) != NULL)	/* only what comes in and what goes out makes more of them */
+		tunnel_stream_deliver(s);
+	deliver_own(t);
+}
+
+void
+tunnel_turn(struct tunnel *t)
+{
+	clock_timer_stop(t->soon);
+	t->running++;
+	receive(t);
+	deliver(t);
+	if (t->state < TUNNEL_ENDING)
+		send_frames(t);
+	judge(t);
+	t->running--;
+	if (!TAILQ_EMPTY(&t->ready) || (!t->freed && (t->ping_due || t->fault != REASON_NONE || (t->closed_due && t->n_live == 0))))
+		tunnel_wake(t);
+	tunnel_release(t);
+}
