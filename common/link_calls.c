@@ -88,7 +88,7 @@ sock_write(struct link *base, struct span octets)
 	if (octets.n > LINK_UNSENT_MAX || sock_unsent(base) > LINK_UNSENT_MAX - octets.n)
 		return RC_LIMIT;
 	if (l->conn != NULL)
-		return link_tls_conn_write(l->conn, octets, bufferevent_get_output(l->raw));
+		return link_tls_conn_write(l->conn, octets);
 	return put_plain(bufferevent_get_output(l->raw), octets);
 }
 
@@ -105,10 +105,16 @@ sock_close(struct link *base)
 	}
 	l->state = LINK_SOCK_CLOSING;
 	if (l->conn != NULL)
-		link_tls_conn_close(l->conn, bufferevent_get_output(l->raw));
+		link_tls_conn_close(l->conn);
 	bufferevent_disable(l->raw, EV_READ);
 	clock_timer_set(l->deadline, LINK_CLOSE_TIMEOUT_MS);
 	clock_timer_set(l->soon, 0);
+}
+
+static void
+sock_tls_above(struct link *base)
+{
+	((struct link_sock *)base)->fresh = false;
 }
 
 static void
@@ -130,6 +136,7 @@ const struct link_ops link_sock_ops = {
 	.write = sock_write,
 	.unsent = sock_unsent,
 	.close = sock_close,
+	.tls_above = sock_tls_above,
 	.free = sock_free,
 	.peer = sock_peer,
 };

@@ -151,17 +151,47 @@ link_sock_apply_limit(struct link_sock *l)
 		bufferevent_enable(l->raw, EV_READ);
 }
 
+static enum rc
+put_raw(void *arg, struct span octets)
+{
+	struct link_sock *l = arg;
+
+	return evbuffer_add(bufferevent_get_output(l->raw), octets.p, octets.n) == 0 ? RC_OK : RC_NOMEM;
+}
+
+/* All that the user wants of what is in; plain is *full then. */
+static enum link_tls_state
+read_tls(struct link_sock *l)
+{
+	struct evbuffer *in = bufferevent_get_input(l->raw);
+	enum link_tls_state s;
+	struct evbuffer_iovec v;
+	struct span from;
+	size_t n, got;
+
+	do {
+		n = evbuffer_get_contiguous_space(in);
+		from = (struct span){ n > 0 ? evbuffer_pullup(in, (ev_ssize_t)n) : NULL, n };
+		l->full = evbuffer_get_length(l->plain) >= l->limit;
+		if (l->full || evbuffer_reserve_space(l->plain, LINK_TLS_PIECE, &v, 1) != 1)
+			return LINK_TLS_OPEN;
+		s = link_tls_conn_read(l->conn, &from, v.iov_base, v.iov_len, &got);
+		v.iov_len = got;
+		evbuffer_commit_space(l->plain, &v, 1);
+		evbuffer_drain(in, n - from.n);
+	} while (s <= LINK_TLS_OPEN && (got > 0 || n > 0));
+	return s;
+}
+
 /* TLS takes what is in, and may be up by it. */
 static void
 pump(struct link_sock *l)
 {
 	enum link_sock_state was = l->state;
 	size_t n = evbuffer_get_length(l->plain);
-	enum link_tls_state s;
+	enum link_tls_state s = read_tls(l);
 	const char *detail;
 
-	s = link_tls_conn_run(l->conn, bufferevent_get_input(l->raw), l->plain, l->limit, bufferevent_get_output(l->raw));
-	l->full = s == LINK_TLS_FULL;
 	link_sock_apply_limit(l);
 	if (s == LINK_TLS_FAILED) {
 		enum reason why = link_tls_conn_why(l->conn, &detail);
@@ -182,7 +212,9 @@ pump(struct link_sock *l)
 static void
 handshake(struct link_sock *l)
 {
-	if (link_tls_conn_new(l->tls, l->half, l->name[0] != '\0' ? l->name : NULL, &l->conn) != RC_OK) {
+	const struct link_tls_wire wire = { put_raw, l };
+
+	if (link_tls_conn_new(l->tls, l->half, l->name[0] != '\0' ? l->name : NULL, &wire, &l->conn) != RC_OK) {
 		link_sock_end(l, REASON_INTERNAL, "TLS could not be started");
 		return;
 	}

@@ -1,0 +1,329 @@
+/*
+ * link_over: TLS over any link. Each test runs over the in-memory network and its virtual clock, over TCP and over a UNIX socket.
+ * At the far end of the hostile ones stands OpenSSL itself, or bare octets.
+ */
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/hex.h"
+#include "common/link.h"
+#include "common/link_impl.h"
+#include "common/link_over.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "test/unit/pki.h"
+#include "test/unit/unit.h"
+
+static enum medium { MEM, TCP, UNIX } medium;
+static struct loop *loop;
+static struct clock *clk;
+static struct link_net *net;
+static struct link_listener *ll;
+static struct secret *key, *other_key;
+static char dir[] = "/tmp/kslocal-over-XXXXXX", unix_address[128];
+static bool carrier_half_open;
+
+/* One end: the link under TLS, then the one above it. */
+struct end {
+	struct link *inner, *l;
+	int up, data, drained, eof, closed, inner_closed;
+	bool drain, free_on_up, free_on_data, free_on_eof;
+	size_t n;
+	uint8_t sum;
+	enum reason why;
+	char detail[200];
+};
+static struct end a, b;		/* a connects: the TLS client, mostly */
+
+static bool
+free_now(struct end *e, bool yes)
+{
+	if (yes) {
+		link_free(e->l);
+		e->l = NULL;
+	}
+	return yes;
+}
+
+static void
+on_up(struct link *l, void *arg)
+{
+	struct end *e = arg;
+
+	ck_assert_ptr_eq(l, e->l);
+	ck_assert_int_eq(e->data + e->eof + e->closed, 0);
+	e->up++;
+	free_now(e, e->free_on_up);
+}
+
+static void
+on_data(struct link *l, void *arg)
+{
+	struct end *e = arg;
+	struct span in = link_input(l);
+
+	ck_assert_int_eq(e->up, 1);
+	ck_assert_int_eq(e->eof + e->closed, 0);
+	e->data++;
+	if (free_now(e, e->free_on_data) || !e->drain)
+		return;
+	e->n += in.n;
+	for (size_t i = 0; i < in.n; i++)
+		e->sum = (uint8_t)(e->sum * 31 + in.p[i]);
+	link_drain(l, in.n);
+}
+
+static void
+on_drained(struct link *l, void *arg)
+{
+	(void)l;
+	((struct end *)arg)->drained++;
+}
+
+static void
+on_eof(struct link *l, void *arg)
+{
+	struct end *e = arg;
+
+	ck_assert_ptr_eq(l, e->l);
+	ck_assert_int_eq(e->eof + e->closed, 0);
+	e->eof++;
+	free_now(e, e->free_on_eof);
+}
+
+static void
+on_closed(struct link *l, enum reason why, const char *detail, void *arg)
+{
+	struct end *e = arg;
+
+	ck_assert_int_eq(e->closed, 0);
+	e->closed++;
+	e->why = why;
+	snprintf(e->detail, sizeof e->detail, "%s", detail);
+	link_free(l);
+	e->l = NULL;
+}
+
+static const struct link_cb cb = { .on_up = on_up, .on_data = on_data, .on_drained = on_drained, .on_eof = on_eof, .on_closed = on_closed };
+
+static void
+on_inner_closed(struct link *l, enum reason why, const char *detail, void *arg)
+{
+	struct end *e = arg;
+
+	(void)why, (void)detail;
+	e->inner_closed++;
+	link_free(l);
+	e->inner = NULL;
+}
+
+static const struct link_cb inner_cb = { .on_closed = on_inner_closed };
+
+static void
+on_accept(struct link *l, void *arg)
+{
+	(void)arg;
+	b.inner = l;
+	link_set_cb(l, &inner_cb, &b);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+turn(void)
+{
+	if (medium == MEM) {
+		do
+			clock_advance(clk, 0);
+		while (link_mem_run(net) > 0);
+	} else {
+		loop_turn(loop, NULL, NULL);
+	}
+}
+
+/* Turns until the condition holds; fails after 5 s of real time. */
+#define until(cond) do { \
+	int64_t until_end = now_ms() + 5000; \
+	while (!(cond)) { \
+		turn(); \
+		ck_assert_msg(now_ms() < until_end, "%s did not happen", #cond); \
+	} \
+} while (0)
+
+/* Nothing more happens. */
+static void
+quiet(void)
+{
+	for (int i = 0; i < 20; i++) {
+		turn();
+		if (medium != MEM)
+			usleep(500);
+	}
+}
+
+static void
+setup(int i)
+{
+	uint8_t k[32];
+
+	medium = (enum medium)i;
+	memset(&a, 0, sizeof a);
+	memset(&b, 0, sizeof b);
+	carrier_half_open = false;
+	memset(k, 0x42, sizeof k);
+	ck_ok(secret_from(span_of(k, sizeof k), &key));
+	k[31] ^= 1;
+	ck_ok(secret_from(span_of(k, sizeof k), &other_key));
+	memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(unix_address, sizeof unix_address, "unix:%s/s", dir);
+	if (medium == MEM) {
+		ck_ok(clock_new_virtual(1800000000, &clk));
+		ck_ok(link_mem_new(clk, &net));
+	} else {
+		ck_ok(loop_new(&loop));
+		ck_ok(clock_new(loop, CLOCK_CONTROLLED, &clk));
+		ck_ok(link_net_new(loop, clk, &net));
+	}
+}
+
+static void
+teardown(void)
+{
+	link_free(a.l);
+	link_free(b.l);
+	link_free(a.inner);
+	link_free(b.inner);
+	link_listener_free(ll);
+	ll = NULL;
+	if (medium == MEM)
+		link_mem_free(net);
+	else
+		link_net_free(net);
+	clock_free(clk);
+	loop_free(loop);
+	loop = NULL;
+	secret_free(key);
+	secret_free(other_key);
+	rmdir(dir);
+}
+
+static const char *
+address(void)
+{
+	return medium == TCP ? "tcp:127.0.0.1:0" : unix_address;
+}
+
+/* Two plain links that are up. */
+static void
+carry(void)
+{
+	struct link_options opt = { .half_open = carrier_half_open };
+
+	ck_ok(link_listen(net, address(), &opt, on_accept, NULL, &ll));
+	ck_ok(link_connect(net, link_listener_address(ll), &opt, &inner_cb, &a, &a.inner));
+	until(b.inner != NULL);
+	quiet();
+}
+
+static struct link_psk psk_a, psk_b;
+static struct link_over_conf conf_a, conf_b;
+
+static void
+over(struct end *e, const struct link_over_conf *conf)
+{
+	struct link *inner = e->inner;
+
+	e->inner = NULL;
+	ck_ok(link_over(inner, clk, conf, &cb, e, &e->l));
+	ck_assert_int_eq(e->up + e->data + e->closed, 0);	/* never inside the call */
+}
+
+/* What both hold, until a test says otherwise. */
+static void
+confs(void)
+{
+	psk_a = psk_b = (struct link_psk){ "kslocal1.AAAAAAAAAAAAAAAAAAAAAA", key };
+	conf_a = (struct link_over_conf){ .psk = &psk_a };
+	conf_b = (struct link_over_conf){ .psk = &psk_b, .server = true };
+}
+
+static void
+pair(void)
+{
+	carry();
+	over(&a, &conf_a);
+	over(&b, &conf_b);
+	until(a.up + a.closed > 0 && b.up + b.closed > 0);
+	ck_assert_msg(a.up == 1 && b.up == 1, "%s %s; %s %s", reason_get(a.why)->code, a.detail, reason_get(b.why)->code, b.detail);
+}
+
+#define BEGIN(name) START_TEST(name) { setup(_i); confs();
+#define END teardown(); } END_TEST
+
+/* U2: octets pass both ways, hidden from the link below. */
+BEGIN(U2_there_and_back)
+	pair();
+	ck_ok(link_write(a.l, span_str("hello")));
+	ck_ok(link_write(a.l, span_str("")));
+	until(b.data > 0);
+	ck_assert(span_eq_str(link_input(b.l), "hello"));
+	link_drain(b.l, 2);
+	ck_assert(span_eq_str(link_input(b.l), "llo"));
+	ck_ok(link_write(b.l, span_str("back")));
+	until(a.data > 0);
+	ck_assert(span_eq_str(link_input(a.l), "back"));
+	link_drain(a.l, 4);
+	until(a.drained > 0 && link_unsent(a.l) == 0);
+END
+
+/* U3: the keys differ: the binder says so at the server, an alert at the client. */
+BEGIN(U3_another_key)
+	psk_b.key = other_key;
+	carry();
+	over(&a, &conf_a);
+	over(&b, &conf_b);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(a.up + b.up, 0);
+	ck_assert_str_eq(reason_get(a.why)->code, "link-psk-refused");
+	ck_assert_str_eq(reason_get(b.why)->code, "link-psk-refused");
+END
+
+/* U3: to the client it is the same, the server knows better. */
+BEGIN(U3_another_identity)
+	psk_b.identity = "kslocal1.BBBBBBBBBBBBBBBBBBBBBB";
+	carry();
+	over(&a, &conf_a);
+	over(&b, &conf_b);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(a.up + b.up, 0);
+	ck_assert_str_eq(reason_get(a.why)->code, "link-psk-refused");
+	ck_assert_str_eq(reason_get(b.why)->code, "link-psk-identity");
+END
+
+/*MORE*/
+
+int
+main(void)
+{
+	Suite *s = suite_create("link_over");
+	TCase *t = tcase_create("psk");
+
+	log_set_level(LOG_LEVEL_ERROR);
+	tcase_add_loop_test(t, U2_there_and_back, MEM, UNIX + 1);
+	tcase_add_loop_test(t, U3_another_key, MEM, UNIX + 1);
+	tcase_add_loop_test(t, U3_another_identity, MEM, UNIX + 1);
+	suite_add_tcase(s, t);
+	return unit_run(s);
+}
