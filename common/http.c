@@ -23,6 +23,39 @@ http_header_count(const struct http_header *h, size_t n, const char *name)
 	return found;
 }
 
+/* One list of entity tags: *( [ "W/" ] DQUOTE *etagc DQUOTE ), commas between; "*" alone. What is malformed names nothing more. */
+static bool
+etag_in(struct span in, const char *etag)
+{
+	struct span tag, weak;
+
+	for (in = span_trim(in); in.n > 0; in = span_trim(in)) {
+		if (in.p[0] == ',') {
+			(void)span_take(&in, 1, &tag);
+			continue;
+		}
+		if (in.n > 2 && in.p[0] == 'W' && in.p[1] == '/')
+			(void)span_take(&in, 2, &weak);
+		tag = in;
+		if (!span_take(&in, 1, &weak) || weak.p[0] != '"' || !span_upto(&in, '"', &weak))
+			return false;
+		tag.n = weak.n + 2;
+		if (span_eq_str(tag, etag))
+			return true;
+	}
+	return false;
+}
+
+bool
+http_etag_known(const struct http_header *h, size_t n, const char *etag)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(h[i].name, "If-None-Match") == 0 &&
+		    (span_eq_str(span_trim(span_str(h[i].value)), "*") || etag_in(span_str(h[i].value), etag)))
+			return true;
+	return false;
+}
+
 /* RFC 9110 5.6.2: token. A blank before the colon ("Content-Length : 5") makes a name that is none. */
 static bool
 token_ok(const char *s)

@@ -41,6 +41,8 @@ struct http_request {
 const char *http_header_get(const struct http_header *h, size_t n, const char *name);
 /* How many headers of that name there are. */
 size_t http_header_count(const struct http_header *h, size_t n, const char *name);
+/* RFC 9110 13.1.2: does If-None-Match name this entity tag ("…", quotes included)? Weak ones count, as do a list and "*". */
+bool http_etag_known(const struct http_header *h, size_t n, const char *etag);
 /*
  * What a server refuses before anyone looks at the request. Pure.
  *   target   as it came on the request line, query included

@@ -103,6 +103,27 @@ START_TEST(the_hosts_name_is_taken_without_its_port)
 }
 END_TEST
 
+#define TAG "\"abc\""
+static const struct {
+	const char *value, *second;	/* of a second header of that name */
+	bool known;
+} none_match[] = {
+	{ TAG, NULL, true }, { "W/" TAG, NULL, true }, { "*", NULL, true }, { " * ", NULL, true }, { "\"x\", " TAG, NULL, true },
+	{ "\"x\",W/" TAG ",\"y\"", NULL, true }, { ",, " TAG, NULL, true }, { "\"a,b\", " TAG, NULL, true }, { "\"x\"", TAG, true },
+	{ "", NULL, false }, { "abc", NULL, false }, { "\"abc", NULL, false }, { "\"ABC\"", NULL, false }, { "\"abcd\"", NULL, false },
+	{ "w/" TAG, NULL, false }, { "W/", NULL, false }, { "\"x\", *", NULL, false }, { "\"\"", NULL, false }, { ",", NULL, false },
+	{ "abc, " TAG, NULL, false }, { "\"a\" \"b", NULL, false },
+};
+
+START_TEST(if_none_match_names_an_etag_or_not)
+{
+	struct http_header h[] = { { "Host", TAG }, { "if-none-match", none_match[_i].value }, { "If-None-Match", none_match[_i].second } };
+
+	ck_assert_int_eq(http_etag_known(h, none_match[_i].second == NULL ? 2 : 3, TAG), none_match[_i].known);
+	ck_assert(!http_etag_known(h, 1, TAG));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -113,6 +134,7 @@ main(void)
 	tcase_add_loop_test(t, heads_are_judged, 0, TABLE_N(heads));
 	tcase_add_test(t, more_headers_than_fit_are_too_many);
 	tcase_add_loop_test(t, the_hosts_name_is_taken_without_its_port, 0, TABLE_N(hosts));
+	tcase_add_loop_test(t, if_none_match_names_an_etag_or_not, 0, TABLE_N(none_match));
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
