@@ -41,6 +41,7 @@ struct standing {
 	struct nafkc_key key;		/* of the triple, if has_key */
 	struct secret *ks_local_mt;
 	bool has_key;
+	bool changed;			/* its row is to be written again */
 };
 
 /* --- the answer */
@@ -95,37 +96,65 @@ reason_of(enum rc rc)
 
 /* --- may it? */
 
+/* A Device_ID that the public key does not have yet, or has no live key of: is there room for it? */
+static enum reason
+may_take(struct nafkc *k, const struct nafkc_ask *a, const struct standing *s)
+{
+	int64_t others = 0;
+	bool barred = false;
+
+	/* who is blocked does not come back under a name that nobody has seen, nor under one that was listed for another */
+	if (!s->device.bound && nafkc_store_barred(k->s.store, a->spki, &barred) != RC_OK)
+		return REASON_INTERNAL;
+	if (barred)
+		return REASON_UA_BLOCKED;
+	/* one that takes a new random Device_ID each time has many, but few of them live */
+	if (nafkc_store_count_others(k->s.store, a->spki, &a->triple.device_id, timeguard_now(k->s.guard), &others) != RC_OK)
+		return REASON_INTERNAL;
+	return others >= (int64_t)k->conf.device_ids_max ? REASON_UA_DEVICE_IDS : REASON_NONE;
+}
+
+/* Its key of before, if it may have that again. */
+static enum reason
+find_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+{
+	int64_t now_s = timeguard_now(k->s.guard);
+	struct nafkc_state gone;
+	enum rc rc = nafkc_store_get_key(k->s.store, &a->triple, now_s, &s->key, &s->ks_local_mt);
+
+	if (rc == RC_OK) {
+		s->has_key = true;
+		return s->key.bound && memcmp(s->key.spki, a->spki, sizeof(a->spki)) != 0 ? REASON_UA_OTHER_KEY : REASON_NONE;
+	}
+	if (rc != RC_NOTFOUND && rc != RC_EXPIRED)
+		return REASON_INTERNAL;
+	/* N8: the same request would bring the same key back */
+	rc = nafkc_store_state(k->s.store, &a->triple, now_s, &gone);
+	return rc == RC_OK ? REASON_UA_REVOKED : rc == RC_NOTFOUND ? REASON_NONE : REASON_INTERNAL;
+}
+
 /* N1, N2, in that order; reads only. */
 static enum reason
 may_have(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 {
-	int64_t now_s = timeguard_now(k->s.guard), held = 0, blocked = 0;
+	enum nafkc_scope scope = NAFKC_SCOPE_DEVICE;
 	enum reason why;
 	enum rc rc;
 
 	*s = (struct standing){ .device.id = a->triple.device_id };
 	if (timeguard_jumped(k->s.guard))
 		return REASON_CLOCK_JUMPED;
+	if ((rc = nafkc_store_find_block(k->s.store, &a->triple.device_id, a->spki, a->issuer, &scope)) != RC_NOTFOUND)
+		return rc == RC_OK ? nafkc_policy_block(scope) : REASON_INTERNAL;
 	rc = nafkc_store_get_device(k->s.store, &a->triple.device_id, &s->device);
 	if (rc != RC_OK && rc != RC_NOTFOUND)
 		return REASON_INTERNAL;
 	s->known = rc == RC_OK;
 	if ((why = nafkc_policy_device(k->conf.devices, s->known ? &s->device : NULL, a->spki)) != REASON_NONE)
 		return why;
-	if (!s->device.bound) {
-		if (nafkc_store_count_devices(k->s.store, a->spki, &held, &blocked) != RC_OK)
-			return REASON_INTERNAL;
-		/* who is blocked does not come back under a name that nobody has seen, nor under one that was listed for another */
-		if (blocked > 0)
-			return REASON_UA_BLOCKED;
-		if (held >= (int64_t)k->conf.device_ids_max)
-			return REASON_UA_DEVICE_IDS;
-	}
-	rc = nafkc_store_get_key(k->s.store, &a->triple, now_s, &s->key, &s->ks_local_mt);
-	if (rc != RC_OK)
-		return rc == RC_NOTFOUND || rc == RC_EXPIRED ? REASON_NONE : REASON_INTERNAL;
-	s->has_key = true;
-	return s->key.bound && memcmp(s->key.spki, a->spki, sizeof(a->spki)) != 0 ? REASON_UA_OTHER_KEY : REASON_NONE;
+	if ((why = may_take(k, a, s)) != REASON_NONE)
+		return why;
+	return find_key(k, a, s);
 }
 
 /* --- what is written, all or nothing */
@@ -158,6 +187,18 @@ write_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 	return rc;
 }
 
+/* What was last known of whom a key belongs to. */
+static enum rc
+rebind_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+{
+	if (!s->changed)
+		return RC_OK;
+	s->key.bound = true;
+	memcpy(s->key.spki, a->spki, sizeof(s->key.spki));
+	memcpy(s->key.issuer, a->issuer, sizeof(s->key.issuer));
+	return nafkc_store_bind_key(k->s.store, &s->key);
+}
+
 static enum rc
 write_all(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 {
@@ -167,8 +208,8 @@ write_all(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 		return rc;
 	if (!s->has_key)
 		rc = write_key(k, a, s);
-	else if (!s->key.bound)
-		rc = nafkc_store_bind_key(k->s.store, &a->triple, a->spki);
+	else
+		rc = rebind_key(k, a, s);
 	if (rc == RC_OK)
 		rc = bind_device(k, a, s);
 	if (rc == RC_OK)
@@ -193,7 +234,8 @@ trace(struct nafkc *k, const struct nafkc_ask *a, const struct standing *s)
 static void
 give(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_verdict *fn, void *arg)
 {
-	struct nafkc_verdict v = { .why = REASON_NONE, .ks_local_mt = s->ks_local_mt, .expires_s = s->key.expires_s };
+	struct nafkc_verdict v = { .why = REASON_NONE, .ks_local_mt = s->ks_local_mt, .expires_s = s->key.expires_s,
+	    .mt_pseudonym = s->key.mt_pseudonym };
 
 	if (write_all(k, a, s) != RC_OK) {
 		refuse(k, a, REASON_INTERNAL, 0, true, fn, arg);
@@ -206,48 +248,57 @@ give(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_ve
 	fn(arg, &v);
 }
 
-/* The triple has a key: the same again, with the lifetime that it had; never lengthened (7.2). */
+/*
+ * The triple has a key: the same again, with the lifetime that it had; never lengthened (7.2). Its pseudonym stays, too, and is made
+ * anew for another public key, or when the BSF did not tell the IMPI before (K12).
+ */
 static enum reason
-again(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, const struct standing *s)
+again(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct standing *s)
 {
 	struct secret *derived = NULL;
 	enum reason why = REASON_NONE;
 
-	if (kdf_ks_local_mt(ks_naf, &a->triple, &derived) != RC_OK)
+	if (kdf_ks_local_mt(ks->ks_naf, &a->triple, &derived) != RC_OK)
 		return REASON_INTERNAL;
 	if (!secret_eq(derived, s->ks_local_mt)) {
 		log_warn("keycenter: btid=%s: the BSF gives another Ks_(ext)_NAF than before", a->triple.btid.s);
 		why = REASON_ZN_BAD_ANSWER;
 	} else if (s->key.expires_s - timeguard_now(k->s.guard) < k->conf.ks_min_left_s)
 		why = REASON_UA_KS_SHORT;
+	else if (!s->key.bound || s->key.mt_pseudonym[0] == '\0') {
+		s->changed = !s->key.bound || ks->impi[0] != '\0';
+		why = reason_of(nafkc_pseudonym(k->pseudonym_key, ks->impi, a->spki, s->key.mt_pseudonym));
+	}
+	s->changed = s->changed || memcmp(s->key.issuer, a->issuer, sizeof(a->issuer)) != 0;
 	secret_free(derived);
 	return why;
 }
 
 /* A key of that triple for the first time: how long, and which. */
 static enum reason
-derive(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, int64_t ks_expires_s, struct standing *s)
+derive(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct standing *s)
 {
 	int64_t now_s = timeguard_now(k->s.guard);
 	enum reason why;
 	enum rc rc;
 
-	s->key = (struct nafkc_key){ .triple = a->triple, .issued_s = now_s, .bound = true };
+	s->key = (struct nafkc_key){ .triple = a->triple, .issued_s = now_s, .ks_expires_s = ks->expires_s, .bound = true };
 	memcpy(s->key.spki, a->spki, sizeof(s->key.spki));
-	why = nafkc_policy_lifetime(now_s, ks_expires_s, k->conf.ks_min_left_s, k->conf.key_lifetime_max_s, s->device.lifetime_max_s,
+	memcpy(s->key.issuer, a->issuer, sizeof(s->key.issuer));
+	why = nafkc_policy_lifetime(now_s, ks->expires_s, k->conf.ks_min_left_s, k->conf.key_lifetime_max_s, s->device.lifetime_max_s,
 	    &s->key.expires_s);
 	if (why != REASON_NONE)
 		return why;
-	if ((rc = kdf_ks_local_mt(ks_naf, &a->triple, &s->ks_local_mt)) == RC_OK)
-		rc = secret_kcv(s->ks_local_mt, s->key.kcv);
+	if ((rc = kdf_ks_local_mt(ks->ks_naf, &a->triple, &s->ks_local_mt)) == RC_OK &&
+	    (rc = secret_kcv(s->ks_local_mt, s->key.kcv)) == RC_OK)
+		rc = nafkc_pseudonym(k->pseudonym_key, ks->impi, a->spki, s->key.mt_pseudonym);
 	return reason_of(rc);
 }
 
 static void
-give_from(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_naf, int64_t ks_expires_s, struct standing *s,
-    nafkc_on_verdict *fn, void *arg)
+give_from(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct standing *s, nafkc_on_verdict *fn, void *arg)
 {
-	enum reason why = s->has_key ? again(k, a, ks_naf, s) : derive(k, a, ks_naf, ks_expires_s, s);
+	enum reason why = s->has_key ? again(k, a, ks, s) : derive(k, a, ks, s);
 
 	if (why != REASON_NONE)
 		refuse(k, a, why, 0, true, fn, arg);
@@ -258,7 +309,7 @@ give_from(struct nafkc *k, const struct nafkc_ask *a, const struct secret *ks_na
 /* --- Zn */
 
 static void
-on_ks(void *arg, enum reason why, const struct secret *ks_naf, int64_t expires_s)
+on_ks(void *arg, enum reason why, const struct nafkc_ks *ks)
 {
 	struct nafkc_job *j = arg;
 	struct nafkc *k = j->k;
@@ -270,7 +321,7 @@ on_ks(void *arg, enum reason why, const struct secret *ks_naf, int64_t expires_s
 	if (why != REASON_NONE)
 		refuse(k, &j->ask, why, 0, true, j->fn, j->arg);
 	else
-		give_from(k, &j->ask, ks_naf, expires_s, &s, j->fn, j->arg);
+		give_from(k, &j->ask, ks, &s, j->fn, j->arg);
 	secret_free(s.ks_local_mt);
 	free(j);
 }
@@ -295,8 +346,8 @@ ask_zn(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict *fn, void *a
 void
 nafkc_keycenter_ask(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict *fn, void *arg)
 {
-	int64_t retry_after_s = 0, ks_expires_s = 0;
-	const struct secret *ks_naf;
+	int64_t retry_after_s = 0;
+	const struct nafkc_ks *ks;
 	struct standing s;
 	enum reason why = may_have(k, a, &s);
 
@@ -305,8 +356,8 @@ nafkc_keycenter_ask(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict
 		why = REASON_UA_RATE;
 	if (why != REASON_NONE)
 		refuse(k, a, why, retry_after_s, false, fn, arg);
-	else if ((ks_naf = nafkc_kscache_get(k->kscache, &a->triple.btid, &a->triple.naf_id, timeguard_now(k->s.guard), &ks_expires_s)) != NULL)
-		give_from(k, a, ks_naf, ks_expires_s, &s, fn, arg);
+	else if ((ks = nafkc_kscache_get(k->kscache, &a->triple.btid, &a->triple.naf_id, timeguard_now(k->s.guard))) != NULL)
+		give_from(k, a, ks, &s, fn, arg);
 	else
 		ask_zn(k, a, fn, arg);
 	secret_free(s.ks_local_mt);

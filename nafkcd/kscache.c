@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 
@@ -12,7 +13,8 @@
 struct entry {
 	char name[NAME_MAX_LEN + 1];	/* "FQDN/0100000002 B-TID" */
 	struct secret *ks_naf;
-	int64_t expires_s;		/* of the Ks, wall clock */
+	char *impi;
+	struct nafkc_ks ks;		/* borrows the two above */
 	int64_t until_ms;		/* how long we keep it, monotonic */
 	UT_hash_handle hh;		/* in order of insertion */
 };
@@ -29,6 +31,7 @@ drop(struct nafkc_kscache *c, struct entry *e)
 {
 	HASH_DEL(c->entries, e);
 	secret_free(e->ks_naf);
+	free(e->impi);
 	free(e);
 }
 
@@ -84,13 +87,13 @@ name_of(const struct btid *btid, const struct naf_id *naf_id, char out[static NA
 }
 
 void
-nafkc_kscache_put(struct nafkc_kscache *c, const struct btid *btid, const struct naf_id *naf_id, const struct secret *ks_naf,
-    int64_t now_s, int64_t expires_s)
+nafkc_kscache_put(struct nafkc_kscache *c, const struct btid *btid, const struct naf_id *naf_id, const struct nafkc_ks *ks,
+    int64_t now_s)
 {
 	char name[NAME_MAX_LEN + 1];
 	struct entry *e;
 
-	if (c->keep_s == 0 || expires_s <= now_s)
+	if (c->keep_s == 0 || ks->expires_s <= now_s)
 		return;
 	name_of(btid, naf_id, name);
 	HASH_FIND_STR(c->entries, name, e);
@@ -100,20 +103,21 @@ nafkc_kscache_put(struct nafkc_kscache *c, const struct btid *btid, const struct
 		drop(c, c->entries);
 	if ((e = calloc(1, sizeof(*e))) == NULL)
 		return;
-	if (secret_dup(ks_naf, &e->ks_naf) != RC_OK) {
+	if (secret_dup(ks->ks_naf, &e->ks_naf) != RC_OK || (e->impi = strdup(ks->impi)) == NULL) {
+		secret_free(e->ks_naf);
 		free(e);
 		return;
 	}
 	snprintf(e->name, sizeof(e->name), "%s", name);
-	e->expires_s = expires_s;
+	e->ks = (struct nafkc_ks){ e->ks_naf, ks->expires_s, e->impi };
 	e->until_ms = clock_mono_ms(c->clock) + c->keep_s * 1000;
 	HASH_ADD_STR(c->entries, name, e);
 	if (!clock_timer_armed(c->timer))
 		clock_timer_set(c->timer, c->keep_s * 1000);
 }
 
-const struct secret *
-nafkc_kscache_get(struct nafkc_kscache *c, const struct btid *btid, const struct naf_id *naf_id, int64_t now_s, int64_t *expires_s)
+const struct nafkc_ks *
+nafkc_kscache_get(struct nafkc_kscache *c, const struct btid *btid, const struct naf_id *naf_id, int64_t now_s)
 {
 	char name[NAME_MAX_LEN + 1];
 	struct entry *e;
@@ -122,12 +126,11 @@ nafkc_kscache_get(struct nafkc_kscache *c, const struct btid *btid, const struct
 	HASH_FIND_STR(c->entries, name, e);
 	if (e == NULL)
 		return NULL;
-	if (e->expires_s <= now_s || e->until_ms <= clock_mono_ms(c->clock)) {
+	if (e->ks.expires_s <= now_s || e->until_ms <= clock_mono_ms(c->clock)) {
 		drop(c, e);
 		return NULL;
 	}
-	*expires_s = e->expires_s;
-	return e->ks_naf;
+	return &e->ks;
 }
 
 void

@@ -84,7 +84,7 @@ nafkc_new(const struct nafkc_seams *seams, const struct nafkc_conf *conf, struct
 		log_error("nafkc: a NAF_ID, a Diameter peer and a rate above 0 are needed");
 		goto out;
 	}
-	if ((rc = nafkc_rates_new(&k->rates)) != RC_OK || (rc = nafkc_kscache_new(seams->clock, conf->zn_cache_s, &k->kscache)) != RC_OK ||
+	if ((rc = nafkc_pseudonym_key(seams->store, seams->rnd, &k->pseudonym_key)) != RC_OK || (rc = nafkc_rates_new(&k->rates)) != RC_OK || (rc = nafkc_kscache_new(seams->clock, conf->zn_cache_s, &k->kscache)) != RC_OK ||
 	    (rc = nafkc_zn_new(k, &k->zn)) != RC_OK ||
 	    (rc = purge_new(seams->clock, seams->guard, seams->store, &purge, &k->purge)) != RC_OK)
 		goto out;
@@ -122,6 +122,7 @@ nafkc_free(struct nafkc *k)
 	nafkc_zn_free(k->zn);
 	nafkc_kscache_free(k->kscache);
 	nafkc_rates_free(k->rates);
+	secret_free(k->pseudonym_key);
 	free(k);
 }
 
@@ -144,7 +145,7 @@ nafkc_status(void *nafkc, json_t *o)
 	const struct nafkc *k = nafkc;
 	char text[NAF_ID_TEXT_MAX + 1];
 	json_t *naf_ids = json_array();
-	int64_t keys = 0, devices = 0;
+	struct nafkc_counts n;
 
 	for (size_t i = 0; i < k->conf.n_naf_ids; i++) {
 		naf_id_print(&k->conf.naf_ids[i], text);
@@ -153,9 +154,10 @@ nafkc_status(void *nafkc, json_t *o)
 	(void)json_object_set_new(o, "naf_ids", naf_ids);
 	(void)json_object_set_new(o, "devices_mode", json_string(modes[k->conf.devices]));
 	(void)json_object_set_new(o, "ua_requests", json_integer((json_int_t)k->ua_requests));
-	if (nafkc_store_count(k->s.store, &keys, &devices) == RC_OK) {
-		(void)json_object_set_new(o, "keys", json_integer(keys));
-		(void)json_object_set_new(o, "devices", json_integer(devices));
+	if (nafkc_store_count(k->s.store, &n) == RC_OK) {
+		(void)json_object_set_new(o, "keys", json_integer(n.keys));
+		(void)json_object_set_new(o, "devices", json_integer(n.devices));
+		(void)json_object_set_new(o, "tombstones", json_integer(n.tombstones));
 	}
 	(void)json_object_set_new(o, "ks_cached", json_integer((json_int_t)nafkc_kscache_count(k->kscache)));
 	nafkc_zn_status(k->zn, o);

@@ -105,16 +105,25 @@ size_t nafkc_refusal_body(enum reason why, char *out, size_t cap);
 
 /*
  * Control operations, core = the nafkc; ksctl's words in front:
- *   key list                 key-list      {}                              → {"keys":[{"btid","naf_id","device_id","kcv","issued","expires","state","spki"}]}
+ *   key list [--all]         key-list      {"all"?}                        → {"keys":[{"btid","naf_id","device_id","kcv","issued","expires","state","spki"}]}
+ *   key invalidate --btid B --device D [--naf N]
+ *                            key-invalidate {"btid","device_id","naf_id"?} → {"keys":1}
+ *   key limit … --expires T  key-limit     {…,"expires"}                   → {"keys":1}       never later than it was
  *   device list              device-list   {}                              → {"devices":[{"device_id","state","spki","lifetime_max","subject"}]}
  *   device allow ID [--lifetime-max D]
  *                            device-allow  {"device_id","lifetime_max"?}   → {"device":{…}}   lists it, ends a block, keeps its binding
- *   device block ID          device-block  {"device_id"}                   → {"device":{…}}
+ *   device block ID | --spki HEX | --issuer HEX
+ *                            device-block  {"device_id"|"spki"|"issuer"}   → {"keys":N}       their keys, which end at once
+ *   device unblock …         device-unblock the same                       → {}
+ *   device limit ID --expires T
+ *                            device-limit  {"device_id","expires"}         → {"keys":N}       those that were shortened
+ *   block list               block-list    {}                              → {"blocks":[{"kind","value","at"}]}
  *   device rebind ID         device-rebind {"device_id"}                   → {"device":{…}}   the next public key that comes has it
- *   audit [--limit N]        audit         {"limit"?}                      → {"audit":[{"at","event","reason","device_id","btid","naf_id","kcv","expires","spki","subject"}]}
+ *   audit [--limit N]        audit         {"limit"?}                      → {"audit":[{"at","event","reason","device_id","btid","naf_id","kcv","expires","was","spki","subject"}]}
  *                                                                            newest first, 100 unless told
  *   wait peer [HOST]         wait-peer     {"peer"?,"timeout_s"?}          → {}               (default: any, 10 s)
- * state of a key: "active"; of a device: "seen" "allowed" "blocked". Durations are text ("6h"), "" = none; times UTC text.
+ * state of a key: "active" "limited", of a tombstone (all) "invalidated" "blocked" "limited"; of a device: "seen" "allowed" "blocked".
+ * HEX: SHA-256 of a public key (SPKI). Durations are text ("6h"), "" = none; times UTC text ("2027-01-01T00:00:00Z").
  */
 extern const struct ctl_op nafkc_ctl_ops[];
 /* As in daemon.h. */

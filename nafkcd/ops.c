@@ -34,8 +34,8 @@ op_key_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	struct nafkc *k = core;
 	json_t *list = json_array();
 
-	(void)body;
-	answer_list(c, q, "keys", list, nafkc_store_list_keys(k->s.store, timeguard_now(k->s.guard), list));
+	answer_list(c, q, "keys", list,
+	    nafkc_store_list_keys(k->s.store, timeguard_now(k->s.guard), json_is_true(json_object_get(body, "all")), list));
 }
 
 static void
@@ -64,7 +64,7 @@ op_audit(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	answer_list(c, q, "audit", list, nafkc_store_list_audit(k->s.store, (unsigned)n, list));
 }
 
-/* --- device-allow, -block, -rebind */
+/* --- device-allow, -rebind */
 
 static bool
 take_lifetime(json_t *body, int64_t *out)
@@ -111,12 +111,6 @@ static void
 op_device_allow(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 {
 	order(core, c, q, body, NAFKC_ALLOW);
-}
-
-static void
-op_device_block(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
-{
-	order(core, c, q, body, NAFKC_BLOCK);
 }
 
 static void
@@ -220,10 +214,15 @@ nafkc_ops_free(struct nafkc *k)
 }
 
 const struct ctl_op nafkc_ctl_ops[] = {
-	{ "key-list", op_key_list, "the live keys, by key check value" },
+	{ "key-list", op_key_list, "the live keys, by key check value (all: also tombstones)" },
+	{ "key-invalidate", nafkc_op_key_invalidate, "a key ends now (btid, device_id, naf_id)" },
+	{ "key-limit", nafkc_op_key_limit, "a key ends at expires, if it ends later" },
 	{ "device-list", op_device_list, "the Device_IDs, and the public keys that they belong to" },
 	{ "device-allow", op_device_allow, "list a Device_ID (device_id, lifetime_max); ends a block" },
-	{ "device-block", op_device_block, "refuse a Device_ID from now on" },
+	{ "device-block", nafkc_op_block, "refuse a device_id, a public key (spki) or an issuer; its keys are invalidated" },
+	{ "device-unblock", nafkc_op_unblock, "end such a block; keys that it ended stay ended" },
+	{ "device-limit", nafkc_op_device_limit, "all live keys of a device_id end at expires, if they end later" },
+	{ "block-list", nafkc_op_block_list, "who is blocked" },
 	{ "device-rebind", op_device_rebind, "the next public key that comes with this Device_ID has it" },
 	{ "audit", op_audit, "who got which key, what was decided about whom; newest first (limit)" },
 	{ "wait-peer", op_wait_peer, "wait until a BSF (or that peer) is connected" },

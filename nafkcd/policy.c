@@ -3,10 +3,21 @@
 #include <string.h>
 
 enum reason
+nafkc_policy_block(enum nafkc_scope scope)
+{
+	switch (scope) {
+	case NAFKC_SCOPE_SPKI:
+		return REASON_UA_KEY_BLOCKED;
+	case NAFKC_SCOPE_ISSUER:
+		return REASON_UA_ISSUER_BLOCKED;
+	default:
+		return REASON_UA_BLOCKED;
+	}
+}
+
+enum reason
 nafkc_policy_device(enum nafkc_mode mode, const struct nafkc_device *d, const uint8_t spki[static 32])
 {
-	if (d != NULL && d->state == NAFKC_DEVICE_BLOCKED)
-		return REASON_UA_BLOCKED;
 	if (mode == NAFKC_LISTED && (d == NULL || d->state != NAFKC_DEVICE_ALLOWED))
 		return REASON_UA_NOT_LISTED;
 	if (d != NULL && d->bound && memcmp(d->spki, spki, sizeof(d->spki)) != 0)

@@ -9,7 +9,7 @@
 #include "common/uaxml.h"
 #include "nafkcd/nafkc.h"
 
-enum nafkc_device_state { NAFKC_DEVICE_SEEN, NAFKC_DEVICE_ALLOWED, NAFKC_DEVICE_BLOCKED };
+enum nafkc_device_state { NAFKC_DEVICE_SEEN, NAFKC_DEVICE_ALLOWED };
 
 /* What is known of a Device_ID. */
 struct nafkc_device {
@@ -19,11 +19,22 @@ struct nafkc_device {
 	uint8_t spki[32];		/* SHA-256 of the public key that has it */
 	int64_t lifetime_max_s;		/* 0 = no limit of its own */
 	char subject[256];		/* of the certificate that it came with last */
+	bool blocked;			/* it, or the public key that has it; read only */
 };
 
+/* What an order of the operator, or a block, is about. The first three can be blocked. */
+enum nafkc_scope { NAFKC_SCOPE_DEVICE, NAFKC_SCOPE_SPKI, NAFKC_SCOPE_ISSUER, NAFKC_SCOPE_TRIPLE };
+struct nafkc_target {
+	enum nafkc_scope scope;
+	struct triple triple;		/* _DEVICE: its Device_ID alone */
+	uint8_t hash[32];		/* _SPKI, _ISSUER: SHA-256 of the public key */
+};
+/* Why the one that a block meets is refused. */
+enum reason nafkc_policy_block(enum nafkc_scope scope);
+
 /*
- * N1, N2: block list, then admission, then binding. d NULL: nobody ever saw this Device_ID.
- * REASON_NONE, _UA_BLOCKED, _UA_NOT_LISTED, _UA_OTHER_KEY.
+ * N1, N2: admission, then binding. d NULL: nobody ever saw this Device_ID.
+ * REASON_NONE, _UA_NOT_LISTED, _UA_OTHER_KEY.
  */
 enum reason nafkc_policy_device(enum nafkc_mode mode, const struct nafkc_device *d, const uint8_t spki[static 32]);
 /* The state in which a Device_ID that was admitted is kept. */

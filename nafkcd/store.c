@@ -43,7 +43,44 @@ static const char *const migrations[] = {
 	"  spki BLOB,"
 	"  subject TEXT NOT NULL"
 	");"
-	"CREATE INDEX audit_at ON audit (at);"
+	"CREATE INDEX audit_at ON audit (at);",
+
+	"ALTER TABLE key ADD COLUMN ks_expires INTEGER;"	/* NULL in rows from before: the key's own; N8 */
+	"ALTER TABLE key ADD COLUMN issuer BLOB;"	/* SHA-256 of the public key that signed its certificate; NULL = not known */
+	"ALTER TABLE key ADD COLUMN mt_pseudonym TEXT NOT NULL DEFAULT '';"	/* K12 */
+	"CREATE INDEX key_spki ON key (spki);"
+	"CREATE INDEX key_issuer ON key (issuer);"
+	"CREATE INDEX key_marked ON key (state) WHERE state = 'marked';"	/* within one transaction: what an order is about */
+	"CREATE TABLE tombstone ("		/* N8: a key that was here and must not come back with the same Ks */
+	"  naf_id TEXT NOT NULL,"
+	"  btid TEXT NOT NULL,"
+	"  device_id TEXT NOT NULL,"
+	"  reason TEXT NOT NULL,"
+	"  at INTEGER NOT NULL,"		/* when the key ended; for one that was limited this may be to come */
+	"  expires INTEGER NOT NULL,"		/* the Ks's */
+	"  spki BLOB,"				/* whom the key belonged to: who may hear of it (N7) */
+	"  PRIMARY KEY (naf_id, btid, device_id)"
+	") WITHOUT ROWID;"
+	"CREATE INDEX tombstone_expires ON tombstone (expires);"
+	"CREATE TABLE block ("
+	"  kind INTEGER NOT NULL,"		/* enum nafkc_scope */
+	"  value TEXT NOT NULL,"		/* Device_ID, or SHA-256 of a public key in hex */
+	"  spki BLOB,"				/* of a Device_ID: the public key that had it, which takes no other one meanwhile */
+	"  at INTEGER NOT NULL,"		/* 0 = not known */
+	"  PRIMARY KEY (kind, value)"
+	") WITHOUT ROWID;"
+	"CREATE INDEX block_spki ON block (spki);"
+	/* a block was a state of the device, and left its keys alone */
+	"INSERT INTO block (kind, value, spki, at) SELECT 0, device_id, spki, 0 FROM device WHERE state = 2;"
+	"INSERT INTO tombstone (naf_id, btid, device_id, reason, at, expires, spki)"
+	"  SELECT naf_id, btid, device_id, 'blocked', 0, expires, spki FROM key WHERE device_id IN (SELECT value FROM block);"
+	"DELETE FROM key WHERE device_id IN (SELECT value FROM block);"
+	"UPDATE device SET state = 0 WHERE state = 2;"
+	"ALTER TABLE audit ADD COLUMN was INTEGER NOT NULL DEFAULT 0;"	/* the expiry before it was shortened (seed 7.2) */
+	"CREATE TABLE own ("			/* secrets of our own */
+	"  name TEXT PRIMARY KEY,"
+	"  value BLOB NOT NULL"			/* sealed */
+	") WITHOUT ROWID;"
 };
 
 static const char *const sql[NAFKC_SQL_COUNT_OF] = {
@@ -62,15 +99,8 @@ const struct store_schema nafkc_store_schema = {
 
 /* --- keys */
 
-struct names {			/* a triple as texts, and as the name of its row */
-	char naf_id[NAF_ID_TEXT_MAX + 1];
-	const char *part[3];
-	uint8_t pk[NAF_ID_TEXT_MAX + BTID_MAX + DEVICE_ID_MAX + 3];
-	size_t n;
-};
-
-static enum rc
-names_of(const struct triple *t, struct names *out)
+enum rc
+nafkc_sql_names(const struct triple *t, struct nafkc_names *out)
 {
 	naf_id_print(&t->naf_id, out->naf_id);
 	out->part[0] = out->naf_id;
@@ -79,36 +109,44 @@ names_of(const struct triple *t, struct names *out)
 	return sql_pk(out->part, 3, out->pk, sizeof(out->pk), &out->n);
 }
 
-static struct span
-spki_span(bool bound, const uint8_t spki[static 32])
+struct span
+nafkc_sql_hash(bool there, const uint8_t hash[static 32])
 {
-	return bound ? span_of(spki, 32) : span_of(NULL, 0);
+	return there ? span_of(hash, 32) : span_of(NULL, 0);
 }
 
-/* false: neither absent nor 32 octets. */
-static bool
-spki_take(struct span in, bool *bound, uint8_t out[static 32])
+bool
+nafkc_sql_take_hash(struct span in, bool *there, uint8_t out[static 32])
 {
-	*bound = in.n == 32;
-	if (*bound)
+	*there = in.n == 32;
+	if (*there)
 		memcpy(out, in.p, 32);
-	return *bound || in.n == 0;
+	return *there || in.n == 0;
+}
+
+/* All zeros: the chain did not show the issuer's public key. */
+static struct span
+issuer_span(const uint8_t issuer[static 32])
+{
+	static const uint8_t none[32];
+
+	return nafkc_sql_hash(memcmp(issuer, none, sizeof(none)) != 0, issuer);
 }
 
 enum rc
 nafkc_store_put_key(struct store *st, const struct nafkc_key *k, const struct secret *ks_local_mt)
 {
 	uint8_t sealed[SEALED_LEN(KS_LEN)];
-	struct names nm;
+	struct nafkc_names nm;
 	size_t n;
 	enum rc rc;
 
-	if ((rc = names_of(&k->triple, &nm)) != RC_OK)
+	if ((rc = nafkc_sql_names(&k->triple, &nm)) != RC_OK)
 		return rc;
 	if ((rc = store_seal(st, "key", "ks_local_mt", span_of(nm.pk, nm.n), ks_local_mt, sealed, sizeof(sealed), &n)) != RC_OK)
 		return rc;
-	return sql_run(st, NAFKC_SQL_PUT_KEY, NULL, "tttbtiib", nm.naf_id, nm.part[1], nm.part[2], span_of(sealed, n), k->kcv,
-	    k->issued_s, k->expires_s, spki_span(k->bound, k->spki));
+	return sql_run(st, NAFKC_SQL_PUT_KEY, NULL, "tttbtiibibt", nm.naf_id, nm.part[1], nm.part[2], span_of(sealed, n), k->kcv,
+	    k->issued_s, k->expires_s, nafkc_sql_hash(k->bound, k->spki), k->ks_expires_s, issuer_span(k->issuer), k->mt_pseudonym);
 }
 
 enum rc
@@ -116,10 +154,11 @@ nafkc_store_get_key(struct store *st, const struct triple *t, int64_t now_s, str
 {
 	struct nafkc_key k = { .triple = *t };
 	sqlite3_stmt *q = NULL;
-	struct names nm;
+	struct nafkc_names nm;
+	bool known;
 	enum rc rc;
 
-	if ((rc = names_of(t, &nm)) != RC_OK || (rc = sql_bind(st, NAFKC_SQL_GET_KEY, &q, "ttt", nm.naf_id, nm.part[1], nm.part[2])) != RC_OK)
+	if ((rc = nafkc_sql_names(t, &nm)) != RC_OK || (rc = sql_bind(st, NAFKC_SQL_GET_KEY, &q, "ttt", nm.naf_id, nm.part[1], nm.part[2])) != RC_OK)
 		goto out;
 	if ((rc = sql_step(q)) != RC_OK)
 		goto out;
@@ -129,7 +168,9 @@ nafkc_store_get_key(struct store *st, const struct triple *t, int64_t now_s, str
 		rc = RC_EXPIRED;
 		goto out;
 	}
-	if (!sql_col_str(q, 1, k.kcv, sizeof(k.kcv)) || !spki_take(sql_col(q, 4), &k.bound, k.spki)) {
+	k.ks_expires_s = sqlite3_column_int64(q, 5);
+	if (!sql_col_str(q, 1, k.kcv, sizeof(k.kcv)) || !nafkc_sql_take_hash(sql_col(q, 4), &k.bound, k.spki) ||
+	    !nafkc_sql_take_hash(sql_col(q, 6), &known, k.issuer) || !sql_col_str(q, 7, k.mt_pseudonym, sizeof(k.mt_pseudonym))) {
 		log_error("store: the key row of btid=%s device_id=%s is damaged", t->btid.s, t->device_id.s);
 		rc = RC_IO;
 		goto out;
@@ -147,20 +188,20 @@ out:
 enum rc
 nafkc_store_drop_key(struct store *st, const struct triple *t)
 {
-	struct names nm;
-	enum rc rc = names_of(t, &nm);
+	struct nafkc_names nm;
+	enum rc rc = nafkc_sql_names(t, &nm);
 
 	return rc != RC_OK ? rc : sql_run(st, NAFKC_SQL_DROP_KEY, NULL, "ttt", nm.naf_id, nm.part[1], nm.part[2]);
 }
 
 enum rc
-nafkc_store_bind_key(struct store *st, const struct triple *t, const uint8_t spki[static 32])
+nafkc_store_bind_key(struct store *st, const struct nafkc_key *k)
 {
-	struct names nm;
-	enum rc rc = names_of(t, &nm);
+	struct nafkc_names nm;
+	enum rc rc = nafkc_sql_names(&k->triple, &nm);
 
-	return rc != RC_OK ? rc :
-	    sql_run(st, NAFKC_SQL_BIND_KEY, NULL, "tttb", nm.naf_id, nm.part[1], nm.part[2], span_of(spki, 32));
+	return rc != RC_OK ? rc : sql_run(st, NAFKC_SQL_BIND_KEY, NULL, "tttbbt", nm.naf_id, nm.part[1], nm.part[2],
+	    nafkc_sql_hash(k->bound, k->spki), issuer_span(k->issuer), k->mt_pseudonym);
 }
 
 /* --- devices */
@@ -170,13 +211,14 @@ nafkc_sql_device(sqlite3_stmt *q, int first, struct nafkc_device *out)
 {
 	int64_t state = sqlite3_column_int64(q, first);
 
-	if (state < NAFKC_DEVICE_SEEN || state > NAFKC_DEVICE_BLOCKED || !spki_take(sql_col(q, first + 1), &out->bound, out->spki) ||
+	if (state < NAFKC_DEVICE_SEEN || state > NAFKC_DEVICE_ALLOWED || !nafkc_sql_take_hash(sql_col(q, first + 1), &out->bound, out->spki) ||
 	    !sql_col_str(q, first + 3, out->subject, sizeof(out->subject))) {
 		log_error("store: the row of device_id=%s is damaged", out->id.s);
 		return RC_IO;
 	}
 	out->state = (enum nafkc_device_state)state;
 	out->lifetime_max_s = sqlite3_column_int64(q, first + 2);
+	out->blocked = sqlite3_column_int64(q, first + 4) != 0;
 	return RC_OK;
 }
 
@@ -199,70 +241,21 @@ out:
 enum rc
 nafkc_store_put_device(struct store *st, const struct nafkc_device *d)
 {
-	return sql_run(st, NAFKC_SQL_PUT_DEVICE, NULL, "tibit", d->id.s, (int64_t)d->state, spki_span(d->bound, d->spki),
+	return sql_run(st, NAFKC_SQL_PUT_DEVICE, NULL, "tibit", d->id.s, (int64_t)d->state, nafkc_sql_hash(d->bound, d->spki),
 	    d->lifetime_max_s, d->subject);
 }
 
 enum rc
-nafkc_store_count_devices(struct store *st, const uint8_t spki[static 32], int64_t *n, int64_t *blocked)
+nafkc_store_count_others(struct store *st, const uint8_t spki[static 32], const struct device_id *id, int64_t now_s, int64_t *n)
 {
 	sqlite3_stmt *q = NULL;
-	enum rc rc;
+	enum rc rc = sql_bind(st, NAFKC_SQL_COUNT_OTHERS, &q, "bit", span_of(spki, 32), now_s, id->s);
 
-	if ((rc = sql_bind(st, NAFKC_SQL_COUNT_DEVICES, &q, "b", span_of(spki, 32))) == RC_OK && (rc = sql_step(q)) == RC_OK) {
-		*n = sqlite3_column_int64(q, 0);
-		*blocked = sqlite3_column_int64(q, 1);
-	}
-	sql_done(q);
-	return rc;
+	return nafkc_sql_number(rc, q, n);
 }
 
 enum rc
 nafkc_store_unbind_keys(struct store *st, const struct device_id *id)
 {
 	return sql_run(st, NAFKC_SQL_UNBIND_KEYS, NULL, "t", id->s);
-}
-
-/* --- T1 */
-
-enum rc
-nafkc_store_purge(struct store *st, int64_t now_s, int64_t audit_keep_s, unsigned max, unsigned *n)
-{
-	int keys = 0, rows = 0;
-	enum rc rc;
-
-	if ((rc = sql_run(st, NAFKC_SQL_EXPIRE_KEY, &keys, "ii", now_s, (int64_t)max)) != RC_OK)
-		return rc;
-	if ((unsigned)keys < max &&
-	    (rc = sql_run(st, NAFKC_SQL_EXPIRE_AUDIT, &rows, "ii", now_s - audit_keep_s, (int64_t)max - keys)) != RC_OK)
-		return rc;
-	*n = (unsigned)(keys + rows);
-	return RC_OK;
-}
-
-int64_t
-nafkc_store_next_expiry(struct store *st, int64_t audit_keep_s)
-{
-	sqlite3_stmt *q = NULL;
-	int64_t next = INT64_MAX;
-
-	if (sql_bind(st, NAFKC_SQL_NEXT, &q, "i", audit_keep_s) == RC_OK && sql_step(q) == RC_OK &&
-	    sqlite3_column_type(q, 0) != SQLITE_NULL)
-		next = sqlite3_column_int64(q, 0);
-	sql_done(q);
-	return next;
-}
-
-enum rc
-nafkc_store_count(struct store *st, int64_t *keys, int64_t *devices)
-{
-	sqlite3_stmt *q = NULL;
-	enum rc rc;
-
-	if ((rc = sql_bind(st, NAFKC_SQL_COUNT, &q, "")) == RC_OK && (rc = sql_step(q)) == RC_OK) {
-		*keys = sqlite3_column_int64(q, 0);
-		*devices = sqlite3_column_int64(q, 1);
-	}
-	sql_done(q);
-	return rc;
 }

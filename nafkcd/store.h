@@ -19,8 +19,11 @@ struct nafkc_key {
 	struct triple triple;
 	char kcv[KCV_LEN + 1];
 	int64_t issued_s, expires_s;
+	int64_t ks_expires_s;	/* until then the same request would bring the same key (N8) */
 	bool bound;		/* false after a rebind: the next public key that may have the Device_ID gets it */
 	uint8_t spki[32];	/* of the public key that got it (N2) */
+	uint8_t issuer[32];	/* of the public key that signed the certificate it was last given to; zeros = not known */
+	char mt_pseudonym[UAXML_PSEUDONYM_MAX + 1];	/* K12; "" = the BSF told no IMPI */
 };
 /* RC_EXISTS: the triple has a live or expired row; see nafkc_store_drop_key. */
 enum rc nafkc_store_put_key(struct store *st, const struct nafkc_key *k, const struct secret *ks_local_mt) MUST_USE;
@@ -29,9 +32,37 @@ enum rc nafkc_store_get_key(struct store *st, const struct triple *t, int64_t no
     MUST_USE;
 /* One that is expired and not yet purged. Nothing there is fine. */
 enum rc nafkc_store_drop_key(struct store *st, const struct triple *t) MUST_USE;
-enum rc nafkc_store_bind_key(struct store *st, const struct triple *t, const uint8_t spki[static 32]) MUST_USE;
-/* Appends {"btid","naf_id","device_id","kcv","issued","expires","state","spki"} each. */
-enum rc nafkc_store_list_keys(struct store *st, int64_t now_s, json_t *out) MUST_USE;
+/* k's spki, issuer and pseudonym into its row. */
+enum rc nafkc_store_bind_key(struct store *st, const struct nafkc_key *k) MUST_USE;
+/*
+ * Appends {"btid","naf_id","device_id","kcv","issued","expires","state","spki"} each. state: "active" "limited"; with gone also the
+ * tombstones: "invalidated" "blocked" "limited", kcv "", issued = when it ended, expires = the Ks's.
+ */
+enum rc nafkc_store_list_keys(struct store *st, int64_t now_s, bool gone, json_t *out) MUST_USE;
+
+/* --- the state of a key, and its end                                                          RULES N7–N9; seed 7.2; store_end.c */
+
+struct nafkc_state {
+	bool gone;		/* a tombstone: the key was revoked, or limited and is over */
+	int64_t expires_s;
+	bool owned;		/* by spki: its row's, or the Device_ID's where the row has none */
+	uint8_t spki[32];
+	char reason[16];	/* of a tombstone */
+};
+/* One read. RC_NOTFOUND: neither a live key nor a tombstone. */
+enum rc nafkc_store_state(struct store *st, const struct triple *t, int64_t now_s, struct nafkc_state *out) MUST_USE;
+/*
+ * The target's live keys that would end after ends_s end then; ends_s <= now_s: now, and their rows go. Each leaves an audit row with
+ * both dates, and a tombstone until its Ks expires.
+ *   event   for the audit: "key-invalidated", "key-limited"
+ *   reason  of the tombstone: "invalidated", "blocked", "limited"
+ *   *n      how many
+ */
+enum rc nafkc_store_end_keys(struct store *st, const struct nafkc_target *t, int64_t now_s, int64_t ends_s, const char *event,
+    const char *reason, int64_t *n) MUST_USE;
+enum rc nafkc_store_live_of_device(struct store *st, const struct device_id *id, int64_t now_s, int64_t *n) MUST_USE;
+/* Was a key given for this B-TID, that lives or left a tombstone? */
+enum rc nafkc_store_knows_btid(struct store *st, const struct naf_id *naf_id, const struct btid *btid, int64_t now_s, bool *known) MUST_USE;
 
 /* --- devices */
 
@@ -39,8 +70,9 @@ enum rc nafkc_store_list_keys(struct store *st, int64_t now_s, json_t *out) MUST
 enum rc nafkc_store_get_device(struct store *st, const struct device_id *id, struct nafkc_device *out) MUST_USE;
 /* New, or in place of the old row. */
 enum rc nafkc_store_put_device(struct store *st, const struct nafkc_device *d) MUST_USE;
-/* How many Device_IDs a public key holds, and how many of them are blocked. */
-enum rc nafkc_store_count_devices(struct store *st, const uint8_t spki[static 32], int64_t *n, int64_t *blocked) MUST_USE;
+/* How many Device_IDs with a live key a public key holds, this one left out. */
+enum rc nafkc_store_count_others(struct store *st, const uint8_t spki[static 32], const struct device_id *id, int64_t now_s, int64_t *n)
+    MUST_USE;
 /* Its keys belong to no public key any more, until the next one comes. */
 enum rc nafkc_store_unbind_keys(struct store *st, const struct device_id *id) MUST_USE;
 /* Appends {"device_id","state","spki","lifetime_max","subject"} each. */
@@ -48,11 +80,32 @@ enum rc nafkc_store_list_devices(struct store *st, json_t *out) MUST_USE;
 /* The one object of that list; NULL: out of memory. */
 json_t *nafkc_device_json(const struct nafkc_device *d);
 
+/* --- blocks: by Device_ID, by public key, by the issuer's public key */
+
+/* A Device_ID's block remembers the public key that has it (spki, NULL = nobody): see nafkc_store_barred(). */
+enum rc nafkc_store_put_block(struct store *st, const struct nafkc_target *t, const uint8_t *spki, int64_t now_s) MUST_USE;
+/* RC_NOTFOUND. */
+enum rc nafkc_store_drop_block(struct store *st, const struct nafkc_target *t) MUST_USE;
+/* Which block meets this one? The widest. All-zero issuer: meets none. RC_NOTFOUND. */
+enum rc nafkc_store_find_block(struct store *st, const struct device_id *id, const uint8_t spki[static 32],
+    const uint8_t issuer[static 32], enum nafkc_scope *scope) MUST_USE;
+/* Had this public key a Device_ID when that was blocked? It then takes no other one, until the block ends. */
+enum rc nafkc_store_barred(struct store *st, const uint8_t spki[static 32], bool *barred) MUST_USE;
+/* Appends {"kind","value","at"} each; kind "device" "spki" "issuer"; at "" = before such times were kept. */
+enum rc nafkc_store_list_blocks(struct store *st, json_t *out) MUST_USE;
+
+/* --- secrets of our own, 32 octets, sealed. RC_NOTFOUND. Caller frees *out. */
+
+enum rc nafkc_store_get_own(struct store *st, const char *name, struct secret **out) MUST_USE;
+enum rc nafkc_store_put_own(struct store *st, const char *name, const struct secret *value) MUST_USE;
+
 /* --- audit: who got what, and what was decided about whom; never a key (zn-zh.md 9) */
 
 struct nafkc_audit {
 	int64_t at_s;
-	const char *event;		/* "key-given" "key-given-again" "refused" "device-bound" "device-allowed" "device-blocked" "device-rebound" */
+	const char *event;		/* "key-given" "key-given-again" "refused" "device-bound" "device-allowed" "device-rebound"
+					 * "device-blocked" "device-unblocked", the same with "key-" and "issuer-"; and
+					 * nafkc_store_end_keys()'s */
 	const char *reason;		/* code of a refusal, "" = none */
 	const struct triple *triple;	/* NULL: about a device */
 	const char *device_id;
@@ -61,15 +114,18 @@ struct nafkc_audit {
 	const uint8_t *spki;		/* 32 octets, NULL = none */
 };
 enum rc nafkc_store_put_audit(struct store *st, const struct nafkc_audit *a) MUST_USE;
-/* Newest first, at most max: {"at","event","reason","device_id","btid","naf_id","kcv","expires","spki","subject"}. */
+/* Newest first, at most max: {"at","event","reason","device_id","btid","naf_id","kcv","expires","was","spki","subject"}; was = the expiry before. */
 enum rc nafkc_store_list_audit(struct store *st, unsigned max, json_t *out) MUST_USE;
 
 /* --- T1 */
 
-/* Keys with expires <= now_s, then audit rows older than audit_keep_s: at most max of them. */
+/* Keys and tombstones with expires <= now_s, then audit rows older than audit_keep_s: at most max of them. */
 enum rc nafkc_store_purge(struct store *st, int64_t now_s, int64_t audit_keep_s, unsigned max, unsigned *n) MUST_USE;
 /* When the next row is due, INT64_MAX = none. */
 int64_t nafkc_store_next_expiry(struct store *st, int64_t audit_keep_s);
-enum rc nafkc_store_count(struct store *st, int64_t *keys, int64_t *devices) MUST_USE;
+struct nafkc_counts {
+	int64_t keys, devices, tombstones;
+};
+enum rc nafkc_store_count(struct store *st, struct nafkc_counts *out) MUST_USE;
 
 #endif

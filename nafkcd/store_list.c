@@ -46,25 +46,28 @@ key_row(sqlite3_stmt *q)
 }
 
 enum rc
-nafkc_store_list_keys(struct store *st, int64_t now_s, json_t *out)
+nafkc_store_list_keys(struct store *st, int64_t now_s, bool gone, json_t *out)
 {
 	sqlite3_stmt *q = NULL;
 	enum rc rc = sql_bind(st, NAFKC_SQL_EACH_KEY, &q, "i", now_s);
 
+	if (rc != RC_OK || (rc = each(q, key_row, out)) != RC_OK || !gone)
+		return rc;
+	rc = sql_bind(st, NAFKC_SQL_EACH_TOMBSTONE, &q, "i", now_s);
 	return rc != RC_OK ? rc : each(q, key_row, out);
 }
 
 json_t *
 nafkc_device_json(const struct nafkc_device *d)
 {
-	static const char *const states[] = { "seen", "allowed", "blocked" };
+	static const char *const states[] = { "seen", "allowed" };
 	char spki[65] = "", lifetime[32] = "";
 
 	if (d->bound)
 		hex_print(span_of(d->spki, sizeof(d->spki)), spki);
 	if (d->lifetime_max_s > 0)
 		snprintf(lifetime, sizeof(lifetime), "%llds", (long long)d->lifetime_max_s);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "device_id", d->id.s, "state", states[d->state], "spki", spki,
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "device_id", d->id.s, "state", d->blocked ? "blocked" : states[d->state], "spki", spki,
 	    "lifetime_max", lifetime, "subject", d->subject);
 }
 
@@ -99,13 +102,15 @@ nafkc_store_put_audit(struct store *st, const struct nafkc_audit *a)
 static json_t *
 audit_row(sqlite3_stmt *q)
 {
-	char at[UTC_TEXT_LEN + 1], expires[UTC_TEXT_LEN + 1] = "";
+	char at[UTC_TEXT_LEN + 1], expires[UTC_TEXT_LEN + 1] = "", was[UTC_TEXT_LEN + 1] = "";
 
 	clock_print_utc(sqlite3_column_int64(q, 0), at);
 	if (sqlite3_column_int64(q, 6) != 0)
 		clock_print_utc(sqlite3_column_int64(q, 6), expires);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "at", at, "event", text(q, 1), "reason", text(q, 9), "device_id", text(q, 2),
-	    "btid", text(q, 3), "naf_id", text(q, 4), "kcv", text(q, 5), "expires", expires, "spki", text(q, 7), "subject", text(q, 8));
+	if (sqlite3_column_int64(q, 10) != 0)
+		clock_print_utc(sqlite3_column_int64(q, 10), was);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "at", at, "event", text(q, 1), "reason", text(q, 9), "device_id", text(q, 2),
+	    "btid", text(q, 3), "naf_id", text(q, 4), "kcv", text(q, 5), "expires", expires, "was", was, "spki", text(q, 7), "subject", text(q, 8));
 }
 
 enum rc

@@ -1,32 +1,71 @@
-/* store_sql: the Key Center's statements by number; store.c and store_list.c run them, nobody else. */
+/* store_sql: the Key Center's statements by number; the store's files run them, nobody else. */
 #ifndef NAFKCD_STORE_SQL_H
 #define NAFKCD_STORE_SQL_H
 
 #include "common/sql.h"
 #include "nafkcd/policy.h"
 
+/* Of the device row d: is the Device_ID, or the public key that has it, blocked? */
+#define NAFKC_SQL_BLOCKED \
+	"EXISTS (SELECT 1 FROM block WHERE (kind = 0 AND value = d.device_id) OR (kind = 1 AND value = lower(hex(d.spki))))"
+
 #define NAFKC_SQL(X) \
-	X(PUT_KEY, "INSERT INTO key (naf_id, btid, device_id, ks_local_mt, kcv, issued, expires, state, spki)" \
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8)") \
-	X(GET_KEY, "SELECT ks_local_mt, kcv, issued, expires, spki FROM key WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
+	X(PUT_KEY, "INSERT INTO key (naf_id, btid, device_id, ks_local_mt, kcv, issued, expires, state, spki, ks_expires, issuer, mt_pseudonym)" \
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11)") \
+	X(GET_KEY, "SELECT ks_local_mt, kcv, issued, expires, spki, ifnull(ks_expires, expires), issuer, mt_pseudonym FROM key" \
+	    " WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
 	X(DROP_KEY, "DELETE FROM key WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
-	X(BIND_KEY, "UPDATE key SET spki = ?4 WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
+	X(BIND_KEY, "UPDATE key SET spki = ?4, issuer = ?5, mt_pseudonym = ?6 WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
 	X(UNBIND_KEYS, "UPDATE key SET spki = NULL WHERE device_id = ?1") \
 	X(EACH_KEY, "SELECT btid, naf_id, device_id, kcv, issued, expires, state, lower(ifnull(hex(spki), '')) FROM key" \
 	    " WHERE expires > ?1 ORDER BY issued, btid, device_id") \
-	X(GET_DEVICE, "SELECT state, spki, lifetime_max, subject FROM device WHERE device_id = ?1") \
+	X(EACH_TOMBSTONE, "SELECT btid, naf_id, device_id, '', at, expires, reason, lower(ifnull(hex(spki), '')) FROM tombstone t" \
+	    " WHERE expires > ?1 AND at <= ?1 ORDER BY at, btid, device_id") \
+	X(GET_DEVICE, "SELECT state, spki, lifetime_max, subject, " NAFKC_SQL_BLOCKED " FROM device d WHERE device_id = ?1") \
 	X(PUT_DEVICE, "INSERT OR REPLACE INTO device (device_id, state, spki, lifetime_max, subject) VALUES (?1, ?2, ?3, ?4, ?5)") \
-	X(COUNT_DEVICES, "SELECT count(*), ifnull(sum(state = 2), 0) FROM device WHERE spki = ?1") \
-	X(EACH_DEVICE, "SELECT device_id, state, spki, lifetime_max, subject FROM device ORDER BY device_id") \
+	X(COUNT_OTHERS, "SELECT count(DISTINCT device_id) FROM key WHERE spki = ?1 AND expires > ?2 AND device_id <> ?3") \
+	X(EACH_DEVICE, "SELECT device_id, state, spki, lifetime_max, subject, " NAFKC_SQL_BLOCKED " FROM device d ORDER BY device_id") \
+	X(PUT_BLOCK, "INSERT INTO block (kind, value, spki, at) VALUES (?1, ?2, ?3, ?4)" \
+	    " ON CONFLICT (kind, value) DO UPDATE SET spki = ifnull(excluded.spki, spki)") \
+	X(DROP_BLOCK, "DELETE FROM block WHERE kind = ?1 AND value = ?2") \
+	X(FIND_BLOCK, "SELECT kind FROM block WHERE (kind = 0 AND value = ?1) OR (kind = 1 AND value = ?2) OR (kind = 2 AND value = ?3)" \
+	    " ORDER BY kind DESC LIMIT 1") \
+	X(FIND_BARRED, "SELECT 1 FROM block WHERE spki = ?1 LIMIT 1") \
+	X(EACH_BLOCK, "SELECT kind, value, at FROM block ORDER BY kind, value") \
+	X(MARK_DEVICE, "UPDATE key SET state = 'marked' WHERE device_id = ?1 AND expires > ?2") \
+	X(MARK_SPKI, "UPDATE key SET state = 'marked' WHERE expires > ?2 AND (spki = ?1 OR" \
+	    " device_id IN (SELECT device_id FROM device WHERE spki = ?1) AND spki IS NULL)") \
+	X(MARK_ISSUER, "UPDATE key SET state = 'marked' WHERE issuer = ?1 AND expires > ?2") \
+	X(MARK_TRIPLE, "UPDATE key SET state = 'marked' WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?4") \
+	X(AUDIT_MARKED, "INSERT INTO audit (at, event, reason, device_id, btid, naf_id, kcv, expires, was, spki, subject)" \
+	    " SELECT ?1, ?2, '', k.device_id, k.btid, k.naf_id, k.kcv, ?3, k.expires, ifnull(k.spki, d.spki), ifnull(d.subject, '')" \
+	    " FROM key k LEFT JOIN device d USING (device_id) WHERE k.state = 'marked'") \
+	X(BURY_MARKED, "INSERT OR REPLACE INTO tombstone (naf_id, btid, device_id, reason, at, expires, spki)" \
+	    " SELECT k.naf_id, k.btid, k.device_id, ?1, ?2, ifnull(k.ks_expires, k.expires), ifnull(k.spki, d.spki)" \
+	    " FROM key k LEFT JOIN device d USING (device_id) WHERE k.state = 'marked'") \
+	X(DROP_MARKED, "DELETE FROM key WHERE state = 'marked'") \
+	X(CUT_MARKED, "UPDATE key SET ks_expires = ifnull(ks_expires, expires), expires = ?1, state = 'limited' WHERE state = 'marked'") \
+	X(STATE, "SELECT 0 AS gone, k.expires, ifnull(k.spki, d.spki), '' FROM key k LEFT JOIN device d USING (device_id)" \
+	    " WHERE k.naf_id = ?1 AND k.btid = ?2 AND k.device_id = ?3 AND k.expires > ?4 UNION ALL" \
+	    " SELECT 1, expires, spki, reason FROM tombstone WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?4" \
+	    " ORDER BY gone LIMIT 1") \
+	X(LIVE_OF_DEVICE, "SELECT count(*) FROM key WHERE device_id = ?1 AND expires > ?2") \
+	X(KNOWS_BTID, "SELECT 1 FROM key WHERE naf_id = ?1 AND btid = ?2 AND expires > ?3 UNION ALL" \
+	    " SELECT 1 FROM tombstone WHERE naf_id = ?1 AND btid = ?2 AND expires > ?3 LIMIT 1") \
+	X(GET_OWN, "SELECT value FROM own WHERE name = ?1") \
+	X(PUT_OWN, "INSERT INTO own (name, value) VALUES (?1, ?2)") \
 	X(PUT_AUDIT, "INSERT INTO audit (at, event, reason, device_id, btid, naf_id, kcv, expires, spki, subject)" \
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \
-	X(EACH_AUDIT, "SELECT at, event, device_id, btid, naf_id, kcv, expires, lower(ifnull(hex(spki), '')), subject, reason FROM audit" \
+	X(EACH_AUDIT, "SELECT at, event, device_id, btid, naf_id, kcv, expires, lower(ifnull(hex(spki), '')), subject, reason, was FROM audit" \
 	    " ORDER BY id DESC LIMIT ?1") \
 	X(EXPIRE_KEY, "DELETE FROM key WHERE (naf_id, btid, device_id) IN" \
 	    " (SELECT naf_id, btid, device_id FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
+	X(EXPIRE_TOMBSTONE, "DELETE FROM tombstone WHERE (naf_id, btid, device_id) IN" \
+	    " (SELECT naf_id, btid, device_id FROM tombstone WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
 	X(EXPIRE_AUDIT, "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= ?1 ORDER BY at LIMIT ?2)") \
-	X(NEXT, "SELECT min(t) FROM (SELECT min(expires) AS t FROM key UNION ALL SELECT min(at) + ?1 FROM audit)") \
-	X(COUNT, "SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM device)")
+	X(NEXT, "SELECT min(t) FROM (SELECT min(expires) AS t FROM key UNION ALL SELECT min(expires) FROM tombstone" \
+	    " UNION ALL SELECT min(at) + ?1 FROM audit)") \
+	X(COUNT, "SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM device), (SELECT count(*) FROM tombstone)")
 
 enum nafkc_sql {
 #define NAFKC_SQL_ID(id, text) NAFKC_SQL_##id,
@@ -35,7 +74,21 @@ enum nafkc_sql {
 	NAFKC_SQL_COUNT_OF
 };
 
-/* The columns state, spki, lifetime_max, subject, from column first on; out->id is set already. RC_IO: damaged. */
+/* The columns state, spki, lifetime_max, subject, blocked, from column first on; out->id is set already. RC_IO: damaged. */
 enum rc nafkc_sql_device(sqlite3_stmt *q, int first, struct nafkc_device *out) MUST_USE;
+
+struct nafkc_names {		/* a triple as texts, and as the name of its row */
+	char naf_id[NAF_ID_TEXT_MAX + 1];
+	const char *part[3];
+	uint8_t pk[NAF_ID_TEXT_MAX + BTID_MAX + DEVICE_ID_MAX + 3];
+	size_t n;
+};
+enum rc nafkc_sql_names(const struct triple *t, struct nafkc_names *out) MUST_USE;
+/* NULL in SQL where there is none. */
+struct span nafkc_sql_hash(bool there, const uint8_t hash[static 32]);
+/* false: the column holds neither nothing nor 32 octets. */
+bool nafkc_sql_take_hash(struct span in, bool *there, uint8_t out[static 32]);
+/* Of a statement that was bound, with this rc: its first row's first column; the statement is given back. RC_NOTFOUND: no row. */
+enum rc nafkc_sql_number(enum rc bound, sqlite3_stmt *q, int64_t *out) MUST_USE;
 
 #endif

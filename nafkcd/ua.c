@@ -6,101 +6,17 @@
  *	 | POST /keycentre/v1/key-request, XML ----------> |  404 405 415 400: its form; then keycenter.c
  *	 | <------------------- 200 keyResponse, no-store  |  key and audit row are on disk by then
  *	 |                      or a keyError              |  403 refused | bootstrap-again, 429, 503 with Retry-After
+ *	 | GET /keycentre/v1/key-state ------------------> |  state.c
  */
-#include <openssl/crypto.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/metrics.h"
 #include "common/profile.h"
-#include "common/turn.h"
-#include "nafkcd/core.h"
-
-#include <utlist.h>
-
-struct nafkc_call {		/* one message on Ua until its answer is out */
-	struct nafkc_call *prev, *next;
-	struct nafkc *k;
-	struct http_xchg *x;
-	struct nafkc_ask ask;	/* as far as it was understood */
-	int64_t began_ms;
-	int status;
-	char retry_after[24];	/* "" = none */
-	char body[UAXML_MAX];
-	size_t n;
-	bool allow;		/* 405: say what is allowed */
-};
+#include "nafkcd/call.h"
 
 /* --- out */
-
-static struct nafkc_call *
-call_new(struct nafkc *k, struct http_xchg *x)
-{
-	struct nafkc_call *c = calloc(1, sizeof(*c));
-
-	if (c == NULL)
-		log_fatal("ua: out of memory with a request waiting");
-	c->k = k;
-	c->x = x;
-	c->began_ms = clock_mono_ms(k->s.clock);
-	snprintf(c->ask.peer, sizeof(c->ask.peer), "%s", x->req->peer->address);
-	DL_APPEND(k->calls, c);
-	return c;
-}
-
-static void
-call_free(struct nafkc_call *c)
-{
-	if (c->k != NULL)
-		DL_DELETE(c->k->calls, c);
-	OPENSSL_cleanse(c->body, sizeof(c->body));
-	free(c);
-}
-
-/* Each has its answer in the turn's outbox by now, which may run after the core has gone. */
-void
-nafkc_ua_free(struct nafkc *k)
-{
-	struct nafkc_call *c, *next;
-
-	DL_FOREACH_SAFE(k->calls, c, next) {
-		DL_DELETE(k->calls, c);
-		c->k = NULL;
-	}
-}
-
-static void
-put_error(struct nafkc_call *c, enum reason why, const char *text, int64_t retry_after_s)
-{
-	c->status = reason_get(why)->http;
-	if (uaxml_print_error(why, text, c->body, sizeof(c->body), &c->n) != RC_OK)
-		c->n = 0;	/* a text too long for its document: the status says it too */
-	c->retry_after[0] = '\0';
-	if (retry_after_s > 0)
-		snprintf(c->retry_after, sizeof(c->retry_after), "%lld", (long long)retry_after_s);
-}
-
-/* With the turn: what it tells is on disk, or it tells that it could not be kept. */
-static void
-release(void *arg, enum rc rc)
-{
-	struct nafkc_call *c = arg;
-	struct http_header h[4] = { { "Content-Type", profile.ua.media_type_charset }, { "Cache-Control", "no-store" } };
-	size_t n = 2;
-
-	if (rc != RC_OK)
-		put_error(c, REASON_NOT_DURABLE, NULL, 2);
-	if (c->retry_after[0] != '\0')
-		h[n++] = (struct http_header){ "Retry-After", c->retry_after };
-	if (c->allow)
-		h[n++] = (struct http_header){ "Allow", "POST" };
-	http_answer(c->x, c->status, h, n, span_of(c->body, c->n), false);
-	call_free(c);
-}
 
 /* Step 16 of scenario 1. */
 static void
@@ -120,15 +36,12 @@ trace(const struct nafkc_call *c, const char *msg, const char *kcv, const char *
 static void
 refuse(struct nafkc_call *c, enum reason why, const char *text, int64_t retry_after_s)
 {
+	const struct reason_info *i = reason_get(why);
 	char msg[48];
 
-	put_error(c, why, text, retry_after_s);
-	snprintf(msg, sizeof(msg), "%d %s", c->status, reason_get(why)->ua != NULL ? reason_get(why)->ua : "");
-	log_reason(why, "ua: peer=%s subject=\"%s\" device_id=%s btid=%s%s%s", c->ask.peer, c->ask.subject, c->ask.triple.device_id.s,
-	    c->ask.triple.btid.s, text != NULL ? " text=" : "", text != NULL ? text : "");
-	trace(c, msg, NULL, reason_get(why)->code);
-	metric_add(c->k->count.refusals, 1);
-	turn_later(c->k->s.turn, release, c);
+	snprintf(msg, sizeof(msg), "%d %s", i->http, i->ua != NULL ? i->ua : "");
+	trace(c, msg, NULL, i->code);
+	nafkc_call_refuse(c, why, text, retry_after_s);
 }
 
 static void
@@ -142,6 +55,7 @@ on_verdict(void *arg, const struct nafkc_verdict *v)
 		refuse(c, v->why, NULL, v->retry_after_s);
 		return;
 	}
+	snprintf(r.mt_pseudonym, sizeof(r.mt_pseudonym), "%s", v->mt_pseudonym);
 	if (secret_dup(v->ks_local_mt, &r.ks_local_mt) != RC_OK ||
 	    uaxml_print_response(&r, c->body, sizeof(c->body), &c->n) != RC_OK) {
 		secret_free(r.ks_local_mt);
@@ -155,7 +69,7 @@ on_verdict(void *arg, const struct nafkc_verdict *v)
 	log_info("ua: peer=%s subject=\"%s\" device_id=%s btid=%s naf_id=%s kcv=%s expires=%s: key given", c->ask.peer, c->ask.subject,
 	    c->ask.triple.device_id.s, c->ask.triple.btid.s, naf_id, v->kcv, expires);
 	trace(c, "Key Response", v->kcv, "ok");
-	turn_later(c->k->s.turn, release, c);
+	nafkc_call_answer(c);
 }
 
 size_t
@@ -191,6 +105,7 @@ take_peer(struct nafkc_call *c)
 		return false;
 	}
 	memcpy(c->ask.spki, p->spki_sha256, sizeof(c->ask.spki));
+	memcpy(c->ask.issuer, p->issuer_sha256, sizeof(c->ask.issuer));
 	snprintf(c->ask.subject, sizeof(c->ask.subject), "%s", p->subject);
 	return true;
 }
@@ -203,7 +118,7 @@ take_route(struct nafkc_call *c)
 	if (strcmp(q->path, profile.ua.path) != 0)
 		refuse(c, REASON_UA_NOT_FOUND, NULL, 0);
 	else if (strcmp(q->method, "POST") != 0) {
-		c->allow = true;
+		c->allow = "POST";
 		refuse(c, REASON_UA_METHOD, NULL, 0);
 	} else if (!media_ok(q))
 		refuse(c, REASON_UA_MEDIA_TYPE, NULL, 0);
@@ -246,10 +161,12 @@ void
 nafkc_on_ua(struct http_xchg *x, void *nafkc)
 {
 	struct nafkc *k = nafkc;
-	struct nafkc_call *c = call_new(k, x);
+	struct nafkc_call *c = nafkc_call_new(k, x);
 
-	k->ua_requests++;
-	metric_add(k->count.requests, 1);
-	if (take_peer(c) && take_route(c) && take_body(c))
+	if (!take_peer(c))
+		return;
+	if (strcmp(x->req->path, profile.ua.state_path) == 0)
+		nafkc_state_ask(c);
+	else if (take_route(c) && take_body(c))
 		nafkc_keycenter_ask(k, &c->ask, on_verdict, c);
 }

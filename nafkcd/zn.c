@@ -87,7 +87,7 @@ flight_free(struct flight *f)
 
 /* Tells everybody who waits, and ends it. The flight is out of the list first: who asks again from its callback starts anew. */
 static void
-land(struct flight *f, enum reason why, const struct secret *ks_naf, int64_t expires_s)
+land(struct flight *f, enum reason why, const struct nafkc_ks *ks)
 {
 	struct nafkc_zn *z = f->z;
 	struct waiter *w, *waiters = f->waiters;
@@ -99,7 +99,7 @@ land(struct flight *f, enum reason why, const struct secret *ks_naf, int64_t exp
 	while ((w = waiters) != NULL) {
 		LL_DELETE(waiters, w);
 		z->n_waiters--;
-		w->fn(w->arg, why, ks_naf, expires_s);
+		w->fn(w->arg, why, ks);
 		free(w);
 	}
 }
@@ -123,6 +123,7 @@ on_answer(void *arg, const struct dia_msg *m, enum reason why)
 	struct nafkc *k = f->z->k;
 	struct zn_bia bia = { 0 };
 	struct dia_fault fault = { 0 };
+	struct nafkc_ks ks;
 	char naf_id[NAF_ID_TEXT_MAX + 1], detail[256] = "";
 
 	f->call = NULL;
@@ -138,12 +139,13 @@ on_answer(void *arg, const struct dia_msg *m, enum reason why)
 			snprintf(detail, sizeof(detail), "result=%u %s", bia.result, bia.error_message);
 		}
 	}
+	ks = (struct nafkc_ks){ bia.me_key, bia.expires_s, bia.user_name };
 	naf_id_print(&f->bir.naf_id, naf_id);
 	if (why != REASON_NONE)
 		log_reason(why, "zn: btid=%s naf_id=%s session=%s %s", f->bir.btid.s, naf_id, f->bir.session_id, detail);
 	else
-		nafkc_kscache_put(k->kscache, &f->bir.btid, &f->bir.naf_id, bia.me_key, timeguard_now(k->s.guard), bia.expires_s);
-	land(f, why, bia.me_key, bia.expires_s);
+		nafkc_kscache_put(k->kscache, &f->bir.btid, &f->bir.naf_id, &ks, timeguard_now(k->s.guard));
+	land(f, why, why == REASON_NONE ? &ks : NULL);
 	zn_bia_free(&bia);
 }
 
@@ -187,7 +189,7 @@ depart(void *arg, enum rc rc)
 	dia_buf_free(&buf);
 	if (rc != RC_OK) {
 		log_reason(why, "zn: btid=%s: %s", f->bir.btid.s, rc_str(rc));
-		land(f, why, NULL, 0);
+		land(f, why, NULL);
 		return;
 	}
 	metric_add(z->k->count.birs, 1);

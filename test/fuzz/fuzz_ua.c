@@ -1,6 +1,7 @@
 /*
  * Property: whatever a device with a good certificate says on Ua gets exactly one answer, with a status of the table and a body that
- * reads; the core goes on. Input: first octet = route, method and media type; second = which public key; the rest is the body.
+ * reads; the core goes on. Input: first octet = route, method and media type; second = which public key; the rest is the body, or the
+ * lines of it are the headers of the state question.
  * No BSF is there, so that what passes ends with 503.
  */
 #include <stdlib.h>
@@ -105,7 +106,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const char *const paths[] = { "/keycentre/v1/key-request", "/", "/keycentre/v1/key-state", "" };
 	static const char *const types[] = { "application/xml", "application/xml; charset=utf-8", ";", "" };
-	struct http_header h[] = { { "Host", "nafkc.example.org" }, { "Content-Type", NULL } };
+	struct http_header h[] = { { "Host", "nafkc.example.org" }, { "Content-Type", NULL }, { "X-KSLocal-BTID", NULL },
+	    { "X-KSLocal-Device-ID", NULL }, { "If-None-Match", NULL } };
+	char line[3][UAXML_MAX + 1] = { "" };
 	struct http_peer peer = { .address = "127.0.0.1:1", .has_cert = true, .subject = "CN=x" };
 	struct http_request q = { .headers = h, .n_headers = 2, .peer = &peer };
 	struct said s = { .x = { &q, on_answer } };
@@ -119,6 +122,11 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	h[1].value = types[p[0] >> 3 & 3];
 	peer.spki_sha256[0] = p[1];
 	q.body = (struct span){ p + 2, n - 2 };
+	for (struct span in = q.body, one; q.n_headers < 5 && span_upto(&in, '\n', &one);)
+		if (span_to_str(one, line[q.n_headers - 2], sizeof(line[0]))) {
+			h[q.n_headers].value = line[q.n_headers - 2];
+			q.n_headers++;
+		}
 	nafkc_on_ua(&s.x, w.k);
 	for (int i = 0; i < 50 && s.answers == 0; i++) {
 		turn_end(w.turn);

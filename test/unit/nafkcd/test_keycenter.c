@@ -74,7 +74,7 @@ static const struct {
 START_TEST(a_key_that_was_given_is_not_given_again_against_the_bsf)
 {
 	struct uaxml_response r;
-	int64_t keys, devices;
+	struct nafkc_counts n;
 
 	world_new(&w, NULL);
 	w.conf.zn_cache_s = 0;
@@ -87,8 +87,8 @@ START_TEST(a_key_that_was_given_is_not_given_again_against_the_bsf)
 		memset(w.bsf[0].key, 0x77, KS_LEN);
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	said_refused(&s, second_thoughts[_i].status, second_thoughts[_i].ua);
-	ck_ok(nafkc_store_count(w.store, &keys, &devices));	/* and the one that works is not touched */
-	ck_assert_int_eq(keys, 1);
+	ck_ok(nafkc_store_count(w.store, &n));	/* and the one that works is not touched */
+	ck_assert_int_eq(n.keys, 1);
 	world_free(&w);
 }
 END_TEST
@@ -185,15 +185,19 @@ static const struct {
 };
 
 static void
-set_device(enum nafkc_device_state state, const uint8_t *spki)
+set_device(bool blocked, const uint8_t *spki)
 {
-	struct nafkc_device d = { .state = state, .bound = spki != NULL };
+	struct nafkc_device d = { .state = NAFKC_DEVICE_ALLOWED, .bound = spki != NULL };
+	struct nafkc_target t = { .scope = NAFKC_SCOPE_DEVICE };
 
 	strcpy(d.id.s, DEVICE);
+	t.triple.device_id = d.id;
 	if (spki != NULL)
 		memcpy(d.spki, spki, 32);
 	ck_ok(store_begin(w.store));
 	ck_ok(nafkc_store_put_device(w.store, &d));
+	if (blocked)
+		ck_ok(nafkc_store_put_block(w.store, &t, spki, NOW));
 	ck_ok(store_end(w.store, true));
 	turn_end(w.turn);
 }
@@ -208,9 +212,9 @@ START_TEST(n1_a_refused_device_causes_no_zn_message)
 	w.conf.device_ids_max = _i == DEVICE_IDS ? 1 : 100;
 	world_start(&w);
 	if (_i == BLOCKED)
-		set_device(NAFKC_DEVICE_BLOCKED, NULL);
+		set_device(true, NULL);
 	if (_i == OTHER_KEY)
-		set_device(NAFKC_DEVICE_ALLOWED, key_b);
+		set_device(false, key_b);
 	if (_i == RATE || _i == DEVICE_IDS) {
 		ask(&w, &s, form(BTID2, "first", NULL), key_a);
 		ck_assert_int_eq(s.status, 200);
@@ -239,7 +243,7 @@ START_TEST(n1_a_blocked_device_does_not_come_back_under_a_new_device_id)
 	world_start(&w);
 	ask(&w, &s, form(BTID, "other", NULL), key_a);
 	ck_assert_int_eq(s.status, 200);
-	set_device(NAFKC_DEVICE_BLOCKED, key_a);
+	set_device(true, key_a);
 	before = w.bsf[0].birs;
 	ask(&w, &s, form(BTID, "new", NULL), key_a);
 	said_refused(&s, 403, "refused");
@@ -262,7 +266,7 @@ START_TEST(n1_a_blocked_device_takes_no_listed_device_id)
 	world_new(&w, NULL);
 	w.conf.devices = NAFKC_LISTED;
 	world_start(&w);
-	set_device(NAFKC_DEVICE_BLOCKED, key_a);
+	set_device(true, key_a);
 	ck_ok(device_id_parse(span_str("listed"), &d.id));
 	ck_ok(nafkc_store_put_device(w.store, &d));
 	before = w.bsf[0].birs;
@@ -284,7 +288,7 @@ START_TEST(n1_who_is_refused_between_bir_and_bia_gets_no_key)
 	say(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	settle(&w);
 	ck_assert_uint_eq(w.bsf[0].n_held, 1);
-	set_device(NAFKC_DEVICE_BLOCKED, NULL);
+	set_device(true, NULL);
 	w.bsf[0].mood = BSF_GIVES;
 	bsf_answer(&w.bsf[0], w.bsf[0].held[0]);
 	settle(&w);
@@ -304,7 +308,7 @@ START_TEST(n2_a_second_public_key_gets_nothing_in_each_mode)
 	w.conf.devices = modes[_i];
 	world_start(&w);
 	if (modes[_i] == NAFKC_LISTED)
-		set_device(NAFKC_DEVICE_ALLOWED, NULL);
+		set_device(false, NULL);
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	ck_assert_int_eq(s.status, 200);
 	/* it knows B-TID and Device_ID: the same triple, and a new one of that Device_ID */
@@ -408,7 +412,7 @@ END_TEST
 
 START_TEST(t1_a_key_is_gone_from_its_expiry_and_its_row_soon_after)
 {
-	int64_t keys, devices;
+	struct nafkc_counts n;
 	struct uaxml_response r;
 
 	world_new(&w, NULL);
@@ -418,11 +422,11 @@ START_TEST(t1_a_key_is_gone_from_its_expiry_and_its_row_soon_after)
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	said_key(&s, &r);
 	secret_free(r.ks_local_mt);
-	ck_ok(nafkc_store_count(w.store, &keys, &devices));
-	ck_assert(keys == 1 && devices == 1);
+	ck_ok(nafkc_store_count(w.store, &n));
+	ck_assert(n.keys == 1 && n.devices == 1);
 	pass(&w, 102 * 1000);
-	ck_ok(nafkc_store_count(w.store, &keys, &devices));
-	ck_assert(keys == 0 && devices == 1);
+	ck_ok(nafkc_store_count(w.store, &n));
+	ck_assert(n.keys == 0 && n.devices == 1);
 	/* the Ks still lives: asked again, it is given again, with a new lifetime of the configured length */
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	said_key(&s, &r);

@@ -35,7 +35,7 @@ put(const char *btid, const struct naf_id *n, uint8_t fill, int64_t expires)
 	memset(octets, fill, sizeof octets);
 	strcpy(b.s, btid);
 	ck_ok(secret_from(span_of(octets, sizeof octets), &s));
-	nafkc_kscache_put(cache, &b, n, s, clock_now_s(clk), expires);
+	nafkc_kscache_put(cache, &b, n, &(struct nafkc_ks){ s, expires, btid }, clock_now_s(clk));
 	secret_free(s);
 }
 
@@ -44,12 +44,14 @@ static int
 get(const char *btid, const struct naf_id *n)
 {
 	struct btid b = { "" };
-	const struct secret *s;
-	int64_t expires = 0;
+	const struct nafkc_ks *ks;
 
 	strcpy(b.s, btid);
-	s = nafkc_kscache_get(cache, &b, n, clock_now_s(clk), &expires);
-	return s == NULL ? -1 : secret_span(s).p[0];
+	if ((ks = nafkc_kscache_get(cache, &b, n, clock_now_s(clk))) == NULL)
+		return -1;
+	ck_assert_str_eq(ks->impi, btid);	/* what put() gave, a copy of it */
+	ck_assert_int_gt(ks->expires_s, clock_now_s(clk));
+	return secret_span(ks->ks_naf).p[0];
 }
 
 START_TEST(entries_are_by_btid_and_whole_naf_id)

@@ -132,7 +132,9 @@ START_TEST(listed_devices_are_allowed_blocked_and_allowed_again)
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	said_refused(&s, 403, "refused");
 	order("device-allow", ID);
-	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
+	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);	/* N8: the key went with the block */
+	said_refused(&s, 403, "bootstrap-again");
+	ask(&w, &s, form(BTID2, DEVICE, NULL), key_a);
 	ck_assert_int_eq(s.status, 200);
 	/* allowing it did not give it to anyone else */
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_b);
@@ -215,7 +217,7 @@ END_TEST
 
 START_TEST(the_audit_says_who_got_what_newest_first)
 {
-	static const char *const events[] = { "refused", "device-blocked", "key-given-again", "key-given", "device-bound" };
+	static const char *const events[] = { "refused", "key-invalidated", "device-blocked", "key-given-again", "key-given", "device-bound" };
 
 	start(NAFKC_ANY);
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
@@ -223,16 +225,23 @@ START_TEST(the_audit_says_who_got_what_newest_first)
 	order("device-block", ID);
 	ask(&w, &s, form(BTID, DEVICE, NULL), key_a);
 	order("audit", "{}");
-	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "audit")), 5);
-	for (size_t i = 0; i < 5; i++) {
+	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "audit")), 6);
+	for (size_t i = 0; i < 6; i++) {
 		ck_assert_str_eq(at("audit", i, "event"), events[i]);
 		ck_assert_str_eq(at("audit", i, "reason"), i == 0 ? "ua-blocked" : "");
 		ck_assert_str_eq(at("audit", i, "device_id"), DEVICE);
 	}
-	ck_assert_str_eq(at("audit", 3, "btid"), BTID);
-	ck_assert_uint_eq(strlen(at("audit", 3, "kcv")), KCV_LEN);
-	ck_assert_str_eq(at("audit", 3, "subject"), "CN=device 0a");
-	ck_assert_str_eq(at("audit", 3, "expires"), "2027-01-15T16:00:00Z");
+	ck_assert_str_eq(at("audit", 4, "btid"), BTID);
+	ck_assert_uint_eq(strlen(at("audit", 4, "kcv")), KCV_LEN);
+	ck_assert_str_eq(at("audit", 4, "subject"), "CN=device 0a");
+	ck_assert_str_eq(at("audit", 4, "expires"), "2027-01-15T16:00:00Z");
+	/* what it ended is there with both dates (seed 7.2) */
+	ck_assert_str_eq(at("audit", 1, "btid"), BTID);
+	ck_assert_str_eq(at("audit", 1, "was"), "2027-01-15T16:00:00Z");
+	ck_assert_str_eq(at("audit", 1, "expires"), at("audit", 1, "at"));
+	ck_assert_str_eq(at("audit", 1, "subject"), "CN=device 0a");
+	ck_assert_uint_eq(strlen(at("audit", 1, "spki")), 64);
+	ck_assert_str_eq(at("audit", 4, "was"), "");
 	order("audit", "{\"limit\":1}");
 	ck_assert_uint_eq(json_array_size(json_object_get(got.body, "audit")), 1);
 	finish();

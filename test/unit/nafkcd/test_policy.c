@@ -5,24 +5,22 @@
 
 static const uint8_t mine[32] = { 1 }, other[32] = { 2 };
 
-enum who { UNKNOWN, SEEN, SEEN_MINE, SEEN_OTHER, ALLOWED, ALLOWED_MINE, ALLOWED_OTHER, BLOCKED_MINE, BLOCKED_OTHER, WHO_COUNT };
+enum who { UNKNOWN, SEEN, SEEN_MINE, SEEN_OTHER, ALLOWED, ALLOWED_MINE, ALLOWED_OTHER, WHO_COUNT };
 
 static const struct nafkc_device *
 device(enum who w, struct nafkc_device *d)
 {
-	*d = (struct nafkc_device){ .state = w >= BLOCKED_MINE ? NAFKC_DEVICE_BLOCKED : w >= ALLOWED ? NAFKC_DEVICE_ALLOWED : NAFKC_DEVICE_SEEN };
+	*d = (struct nafkc_device){ .state = w >= ALLOWED ? NAFKC_DEVICE_ALLOWED : NAFKC_DEVICE_SEEN };
 	d->bound = w != SEEN && w != ALLOWED;
-	memcpy(d->spki, w == SEEN_OTHER || w == ALLOWED_OTHER || w == BLOCKED_OTHER ? other : mine, 32);
+	memcpy(d->spki, w == SEEN_OTHER || w == ALLOWED_OTHER ? other : mine, 32);
 	return w == UNKNOWN ? NULL : d;
 }
 
 static const enum reason verdicts[3][WHO_COUNT] = {
 	[NAFKC_LISTED] = { REASON_UA_NOT_LISTED, REASON_UA_NOT_LISTED, REASON_UA_NOT_LISTED, REASON_UA_NOT_LISTED, REASON_NONE, REASON_NONE,
-	    REASON_UA_OTHER_KEY, REASON_UA_BLOCKED, REASON_UA_BLOCKED },
-	[NAFKC_BIND_FIRST_USE] = { REASON_NONE, REASON_NONE, REASON_NONE, REASON_UA_OTHER_KEY, REASON_NONE, REASON_NONE, REASON_UA_OTHER_KEY,
-	    REASON_UA_BLOCKED, REASON_UA_BLOCKED },
-	[NAFKC_ANY] = { REASON_NONE, REASON_NONE, REASON_NONE, REASON_UA_OTHER_KEY, REASON_NONE, REASON_NONE, REASON_UA_OTHER_KEY,
-	    REASON_UA_BLOCKED, REASON_UA_BLOCKED },
+	    REASON_UA_OTHER_KEY },
+	[NAFKC_BIND_FIRST_USE] = { REASON_NONE, REASON_NONE, REASON_NONE, REASON_UA_OTHER_KEY, REASON_NONE, REASON_NONE, REASON_UA_OTHER_KEY },
+	[NAFKC_ANY] = { REASON_NONE, REASON_NONE, REASON_NONE, REASON_UA_OTHER_KEY, REASON_NONE, REASON_NONE, REASON_UA_OTHER_KEY },
 };
 
 START_TEST(n2_each_mode_against_each_device)
@@ -33,6 +31,14 @@ START_TEST(n2_each_mode_against_each_device)
 	enum reason why = nafkc_policy_device(mode, device(w, &d), mine);
 
 	ck_assert_msg(why == verdicts[mode][w], "mode %d device %d: %s", mode, w, reason_get(why)->code);
+}
+END_TEST
+
+START_TEST(each_kind_of_block_has_its_reason)
+{
+	ck_assert_int_eq(nafkc_policy_block(NAFKC_SCOPE_DEVICE), REASON_UA_BLOCKED);
+	ck_assert_int_eq(nafkc_policy_block(NAFKC_SCOPE_SPKI), REASON_UA_KEY_BLOCKED);
+	ck_assert_int_eq(nafkc_policy_block(NAFKC_SCOPE_ISSUER), REASON_UA_ISSUER_BLOCKED);
 }
 END_TEST
 
@@ -146,6 +152,7 @@ main(void)
 	TCase *t = tcase_create("policy");
 
 	tcase_add_loop_test(t, n2_each_mode_against_each_device, 0, 3 * WHO_COUNT);
+	tcase_add_test(t, each_kind_of_block_has_its_reason);
 	tcase_add_test(t, first_use_lists_and_any_does_not);
 	tcase_add_loop_test(t, w4_which_of_our_naf_ids, 0, TABLE_N(nafs));
 	tcase_add_loop_test(t, the_least_of_three_lifetimes_is_given, 0, TABLE_N(lifetimes));

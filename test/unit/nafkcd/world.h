@@ -52,6 +52,7 @@ struct world {
 	struct naf_id naf_ids[2];
 	struct nafkc_peer_conf peers[2];
 	struct bsf bsf[2];
+	uint8_t issuer[32];		/* of the devices' certificates; zeros = the chain does not show it */
 	char store_path[256];
 	char lines[65536];
 };
@@ -64,10 +65,10 @@ struct said {
 	struct http_request req;
 	struct http_peer peer;
 	struct http_header headers[4];
-	bool over;
+	bool over, closed;
 	int status;
 	char body[UAXML_MAX + 1];
-	char retry_after[32], allow[32], cache[32], type[64];
+	char retry_after[32], allow[32], cache[32], type[64], etag[64];
 };
 
 static const uint8_t key_a[32] = { 0xa }, key_b[32] = { 0xb };
@@ -283,11 +284,11 @@ said_answer(struct http_xchg *x, int status, const struct http_header *h, size_t
 	struct said *s = (struct said *)x;
 	const char *v;
 
-	(void)close;
 	if (world_is_dead)
 		return;
 	ck_assert(!s->over);
 	s->over = true;
+	s->closed = close;
 	s->status = status;
 	ck_assert(span_to_str(body, s->body, sizeof s->body));
 	if ((v = http_header_get(h, n, "Retry-After")) != NULL)
@@ -298,6 +299,22 @@ said_answer(struct http_xchg *x, int status, const struct http_header *h, size_t
 		snprintf(s->cache, sizeof s->cache, "%s", v);
 	if ((v = http_header_get(h, n, "Content-Type")) != NULL)
 		snprintf(s->type, sizeof s->type, "%s", v);
+	if ((v = http_header_get(h, n, "ETag")) != NULL)
+		snprintf(s->etag, sizeof s->etag, "%s", v);
+}
+
+static inline void
+said_send(struct world *w, struct said *s, const uint8_t *spki)
+{
+	s->req.peer = &s->peer;
+	strcpy(s->peer.address, "127.0.0.1:4000");
+	if (spki != NULL) {
+		s->peer.has_cert = true;
+		memcpy(s->peer.spki_sha256, spki, 32);
+		memcpy(s->peer.issuer_sha256, w->issuer, 32);
+		snprintf(s->peer.subject, sizeof s->peer.subject, "CN=device %02x", spki[0]);
+	}
+	nafkc_on_ua(&s->x, w->k);
 }
 
 /* A request is on its way; spki NULL: without certificate. body must outlive it. */
@@ -308,14 +325,8 @@ say(struct world *w, struct said *s, const char *body, const uint8_t *spki)
 	s->headers[0] = (struct http_header){ "Host", "nafkc.example.org" };
 	s->headers[1] = (struct http_header){ "Content-Type", "application/xml; charset=utf-8" };
 	s->req = (struct http_request){ .method = "POST", .path = "/keycentre/v1/key-request", .headers = s->headers, .n_headers = 2,
-	    .body = span_str(body), .peer = &s->peer };
-	strcpy(s->peer.address, "127.0.0.1:4000");
-	if (spki != NULL) {
-		s->peer.has_cert = true;
-		memcpy(s->peer.spki_sha256, spki, 32);
-		snprintf(s->peer.subject, sizeof s->peer.subject, "CN=device %02x", spki[0]);
-	}
-	nafkc_on_ua(&s->x, w->k);
+	    .body = span_str(body) };
+	said_send(w, s, spki);
 }
 
 /* The form of a Key Request; naf may be NULL. */
@@ -340,6 +351,22 @@ ask(struct world *w, struct said *s, const char *body, const uint8_t *spki)
 	say(w, s, body, spki);
 	for (int i = 0; i < 200 && !s->over; i++)
 		pass(w, 100);
+	ck_assert_msg(s->over, "no answer");
+}
+
+/* The question for a key's state (N7), and its answer; known: If-None-Match, may be NULL. */
+static inline void
+ask_state(struct world *w, struct said *s, const char *btid, const char *device, const char *known, const uint8_t *spki)
+{
+	*s = (struct said){ .x = { &s->req, said_answer } };
+	s->headers[0] = (struct http_header){ "Host", "nafkc.example.org:8443" };
+	s->headers[1] = (struct http_header){ "X-KSLocal-BTID", btid };
+	s->headers[2] = (struct http_header){ "X-KSLocal-Device-ID", device };
+	s->headers[3] = (struct http_header){ "If-None-Match", known };
+	s->req = (struct http_request){ .method = "GET", .path = "/keycentre/v1/key-state", .headers = s->headers,
+	    .n_headers = known == NULL ? 3 : 4 };
+	said_send(w, s, spki);
+	settle(w);
 	ck_assert_msg(s->over, "no answer");
 }
 
