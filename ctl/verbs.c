@@ -59,6 +59,10 @@ const struct ksctl_verb ksctl_verbs[] = {
 
 	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },
 	{ MTD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys of the card that is in" },
+	{ MTD, "device list", "device-list", NULL, KSCTL_SHOW_TABLE, "devices", 0, false, "who waits for the user's word, who may have keys" },
+	{ MTD, "device allow", "device-allow", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "a device may have keys, now and from now on" },
+	{ MTD, "device refuse", "device-refuse", p_device, KSCTL_SHOW_MEMBERS, NULL, 0, false,
+	    "a device may have none from now on; its keys are deleted, its tunnels closed" },
 	{ MTD, "uicc insert", "uicc-insert", p_image, KSCTL_SHOW_DONE, NULL, 0, false, "put a software card in" },
 	{ MTD, "uicc eject", "uicc-eject", NULL, KSCTL_SHOW_DONE, NULL, 0, false, "take the software card out" },
 	{ MTD, "uicc status", "uicc-status", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "the reader, and whether a card is in" },

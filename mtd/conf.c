@@ -10,6 +10,7 @@
 #include "mtd/ub_msg.h"
 
 #define COUNT_MAX 1000000
+#define ASK_MAX_S 290		/* a request waits 5 minutes in all (U10) */
 
 static cfg_opt_t uicc_options[] = {
 	CFG_STR("image", NULL, CFGF_NONE), CFG_STR("reader", NULL, CFGF_NONE), CFG_STR("pin", NULL, CFGF_NONE),
@@ -31,7 +32,8 @@ cfg_opt_t mt_options[] = {
 	DAEMON_OPTIONS, CFG_SEC("uicc", uicc_options, CFGF_NONE), CFG_SEC("bsf", bsf_options, CFGF_NONE),
 	CFG_STR_LIST("naf_ids", NULL, CFGF_NONE), CFG_STR("naf_policy", "listed", CFGF_NONE), CFG_STR("ks_min_left", "60s", CFGF_NONE),
 	CFG_INT("runs_per_hour", 30, CFGF_NONE), CFG_INT("runs_per_hour_device", 6, CFGF_NONE),
-	CFG_STR_LIST("devices", NULL, CFGF_NONE), CFG_INT("unused_keys_max", 4, CFGF_NONE),
+	CFG_STR_LIST("devices", NULL, CFGF_NONE), CFG_STR("device_policy", NULL, CFGF_NONE),
+	CFG_STR("ask_timeout", "60s", CFGF_NONE), CFG_INT("unused_keys_max", 4, CFGF_NONE),
 	CFG_SEC("local", local_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
 };
 
@@ -229,8 +231,14 @@ read_nafs(struct conf *c, struct mt_conf *m)
 static void
 read_devices(struct conf *c, struct mt_conf *m)
 {
+	static const char *const words[] = { "listed", "any", "ask", NULL };
+	static const enum mt_device_policy policy[] = { MT_DEVICES_LISTED, MT_DEVICES_ANY, MT_DEVICES_ASK };
 	size_t n = conf_count(c, NULL, "devices");
+	bool any = false;
 
+	if (conf_has(c, NULL, "device_policy"))
+		m->device_policy = policy[conf_word(c, NULL, "device_policy", words)];
+	m->ask_timeout_s = conf_duration(c, NULL, "ask_timeout", 5, ASK_MAX_S);
 	if (n > MT_DEVICES_MAX) {
 		conf_complain(c, NULL, "devices", "has %zu values; expected at most %d", n, MT_DEVICES_MAX);
 		return;
@@ -239,14 +247,18 @@ read_devices(struct conf *c, struct mt_conf *m)
 		const char *v = conf_text_at(c, NULL, "devices", i, CONF_ANY);
 
 		if (strcmp(v, "any") == 0)
-			m->device_any = true;
+			any = true;
 		else if (device_id_parse(span_str(v), &m->devices[m->n_devices]) == RC_OK)
 			m->n_devices++;
 		else
 			conf_complain(c, NULL, "devices", "\"%s\" is no Device_ID; expected such as urn:uuid:…, or \"any\"", v);
 	}
-	if (m->device_any && m->n_devices > 0)
+	if (any && m->n_devices > 0)
 		conf_complain(c, NULL, "devices", "expected \"any\" alone, or Device_IDs");
+	if (any && conf_has(c, NULL, "device_policy") && m->device_policy != MT_DEVICES_ANY)
+		conf_complain(c, NULL, "device_policy", "devices says \"any\": expected device_policy = any, or Device_IDs in devices");
+	if (any)
+		m->device_policy = MT_DEVICES_ANY;
 }
 
 /* "0660" */

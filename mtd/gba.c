@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/purge.h"
 #include "common/timeguard.h"
+#include "mtd/ask.h"
 #include "mtd/gba_impl.h"
 #include "mtd/policy.h"
 
@@ -124,6 +125,20 @@ mt_gba_when_settled(struct mt_gba *g, void (*fn)(void *arg), mt_progress_fn *pro
 
 /* --- info, complete */
 
+enum reason
+mt_gba_admits(struct mt_gba *g, const struct device_id *id)
+{
+	static const enum reason why[] = {
+		[MT_ADMIT] = REASON_NONE, [MT_ADMIT_UNLISTED] = REASON_MT_NOT_ADMITTED, [MT_ADMIT_REFUSED] = REASON_MT_DEVICE_REFUSED,
+		[MT_ADMIT_ASK] = REASON_MT_ASK_TIMEOUT
+	};
+	enum mt_decision d;
+
+	if (mt_store_get_decision(g->s->store, id, &d) != RC_OK)
+		return REASON_INTERNAL;
+	return why[mt_policy_admission(g->conf, id, d)];
+}
+
 enum rc
 mt_gba_ks(struct mt_gba *g, enum mt_app_kind kind, struct mt_ks *out)
 {
@@ -184,7 +199,7 @@ mt_gba_info(struct mt_gba *g, const struct localif_info *ask, struct btid *out)
 	struct mt_ks ks;
 	enum rc rc = RC_NOTFOUND;
 
-	if (mt_policy_admits(g->conf, &ask->device_id))
+	if (mt_gba_admits(g, &ask->device_id) == REASON_NONE)
 		rc = first_ks(g, &ask->device_id, &ks);
 	memset(out, 0, sizeof *out);
 	if (rc == RC_NOTFOUND || rc == RC_EXPIRED)
@@ -262,6 +277,8 @@ open_parts(struct mt_gba *g)
 		return rc;
 	if ((rc = purge_new(g->s->clock, g->s->guard, g->s->store, &what, &g->purge)) != RC_OK)
 		return rc;
+	if ((rc = mt_ask_new(g->s, g->conf, &g->ask)) != RC_OK)
+		return rc;
 	if ((rc = mt_sim_new(&sim, &g->sim)) != RC_OK)
 		return rc;
 	run.sim = g->sim;
@@ -302,6 +319,7 @@ mt_gba_free(struct mt_gba *g)
 		mt_run_free(g->run[k]);
 	mt_usim_cancel(g->deriving);
 	mt_sim_free(g->sim);
+	mt_ask_free(g->ask);
 	purge_free(g->purge);
 	mt_wait_clear(&g->gate);
 	mt_wait_clear(&g->uicc);
@@ -324,6 +342,12 @@ mt_gba_stop(struct mt_gba *g, void (*done)(void *arg), void *arg)
 	}
 	g->stopped = done;
 	g->stopped_arg = arg;
+}
+
+struct mt_ask *
+mt_gba_ask(struct mt_gba *g)
+{
+	return g->ask;
 }
 
 const struct mt_sim *

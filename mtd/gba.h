@@ -21,6 +21,7 @@
 #include "mtd/sim.h"
 #include "mtd/store.h"
 
+struct mt_ask;
 struct mt_gba;
 
 /* Seams and conf are borrowed. Caller frees, with the turn drained. RC_NOMEM, RC_IO. */
@@ -80,6 +81,11 @@ void mt_gba_conn_ended(struct mt_gba *g, const struct mt_origin *from);
  */
 void mt_gba_keys_gone(struct mt_gba *g, int64_t expires);
 void mt_gba_on_keys_gone(struct mt_gba *g, void (*fn)(void *arg), void *arg);
+
+/* Who is admitted by what the user says, and what is decided already: before info and derive. Borrowed. */
+struct mt_ask *mt_gba_ask(struct mt_gba *g);
+/* K11. REASON_NONE, or why this Device_ID is not admitted. */
+enum reason mt_gba_admits(struct mt_gba *g, const struct device_id *id);
 
 /* For status, key-list, tests; borrowed. */
 const struct mt_sim *mt_gba_sim(const struct mt_gba *g);

@@ -245,8 +245,8 @@ may_derive(struct mt_gba *g, const struct mt_derive *d)
 
 	if (why != REASON_NONE)
 		return why;
-	if (!mt_policy_admits(g->conf, &d->ask.device_id))
-		return REASON_MT_NOT_ADMITTED;
+	if ((why = mt_gba_admits(g, &d->ask.device_id)) != REASON_NONE)
+		return why;
 	if (!mt_policy_offers(g->conf, mt_sim_info(g->sim), &d->ask.naf_id))
 		return REASON_LOCAL_NAF_NOT_OFFERED;
 	return mt_sim_why(g->sim);

@@ -13,6 +13,7 @@ struct mt_gba {
 	const struct mt_conf *conf;
 	struct mt_keys_env keys;
 	struct mt_sim *sim;
+	struct mt_ask *ask;
 	struct mt_run *run[MT_APPS];
 	struct purge *purge;
 	struct mt_wait gate;

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/trace.h"
 #include "common/turn.h"
+#include "mtd/ask.h"
 #include "mtd/local_impl.h"
 
 /* A request under way. The conversation it came on may end before it does. */
@@ -14,6 +15,7 @@ struct mt_op {
 	struct mt_local *l;
 	struct rpc_req *q;
 	struct mt_origin from;
+	void (*admitted)(void *op);	/* info, derive: what is done once the device may ask */
 	union {
 		struct localif_info info;
 		struct mt_derive derive;
@@ -250,6 +252,27 @@ run_complete(void *arg)
 	op_free(op);
 }
 
+/* The user had a word, where there was something to ask: now the card. */
+static void
+on_user(void *arg, enum reason why)
+{
+	struct mt_op *op = arg;
+
+	if (why == REASON_NONE) {
+		mt_gba_when_settled(op->l->g, op->admitted, on_progress, op);
+		return;
+	}
+	answer_why(op->l, op->q, why, "");
+	op_free(op);
+}
+
+static void
+when_admitted(struct mt_op *op, const struct device_id *id, void (*fn)(void *op))
+{
+	op->admitted = fn;
+	mt_ask_device(mt_gba_ask(op->l->g), id, op->from.link, on_user, on_progress, op);
+}
+
 /* A request that a struct was read from; NULL when memory is out, and answered. */
 static struct mt_op *
 op_new(struct mt_session *s, struct rpc_req *q)
@@ -288,7 +311,7 @@ do_info(struct mt_session *s, struct rpc_req *q, json_t *body)
 		return;
 	}
 	s->device_id = op->m.info.device_id;
-	mt_gba_when_settled(s->l->g, run_info, on_progress, op);
+	when_admitted(op, &op->m.info.device_id, run_info);
 }
 
 static void
@@ -304,7 +327,7 @@ do_derive(struct mt_session *s, struct rpc_req *q, json_t *body)
 		return;
 	}
 	s->device_id = op->m.derive.ask.device_id;
-	mt_gba_when_settled(s->l->g, run_derive, on_progress, op);
+	when_admitted(op, &op->m.derive.ask.device_id, run_derive);
 }
 
 static void

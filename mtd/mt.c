@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "mtd/ask.h"
 #include "mtd/gba.h"
 #include "mtd/local.h"
 #include "mtd/mt_impl.h"
@@ -55,8 +56,8 @@ mt_start(struct mt *m)
 {
 	enum rc rc;
 
-	if (!m->conf.device_any && m->conf.n_devices == 0)
-		log_warn("no device is admitted: devices is empty");
+	if (m->conf.device_policy == MT_DEVICES_LISTED && m->conf.n_devices == 0)
+		log_warn("no device is admitted but those that 'device allow' names: devices is empty");
 	if (!m->conf.naf_any && m->conf.n_nafs == 0)
 		log_warn("no key can be derived: naf_ids is empty, and naf_policy is listed");
 	if ((rc = mt_local_start(m->local)) != RC_OK)
@@ -79,6 +80,7 @@ mt_stop(struct mt *m, void (*done)(void *arg), void *arg)
 	m->stopped = done;
 	m->stopped_arg = arg;
 	mt_local_deaf(m->local);
+	mt_ask_stop(mt_gba_ask(m->gba));
 	mt_gba_stop(m->gba, on_gba_stopped, m);
 }
 

@@ -91,6 +91,12 @@ enum mt_without_card {
 	MT_WITHOUT_CARD_DELETED
 };
 
+enum mt_device_policy {
+	MT_DEVICES_LISTED,	/* devices alone */
+	MT_DEVICES_ANY,		/* every Device_ID */
+	MT_DEVICES_ASK		/* devices; the user is asked about others */
+};
+
 struct mt_conf {
 	struct mt_local_conf locals[MT_LOCALS_MAX];
 	size_t n_locals;
@@ -105,7 +111,8 @@ struct mt_conf {
 	struct naf_id nafs[MT_NAFS_MAX];	/* best first */
 	size_t n_nafs;
 	bool naf_any;			/* naf_policy = any: derive for what is not listed, too (K1) */
-	bool device_any;		/* devices = any: every Device_ID is told the B-TID and may ask for keys (K11) */
+	enum mt_device_policy device_policy;	/* who is told the B-TID and may ask for keys (K11), beside what the user decided */
+	int64_t ask_timeout_s;		/* 0 = 60 */
 	struct device_id devices[MT_DEVICES_MAX];
 	size_t n_devices;
 	int64_t ks_min_left_s;		/* K7; 0 = 60 */

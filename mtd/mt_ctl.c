@@ -7,6 +7,7 @@
 #include "common/ctl.h"
 #include "common/localif.h"
 #include "common/timeguard.h"
+#include "mtd/device_ctl.h"
 #include "mtd/gba.h"
 #include "mtd/local.h"
 #include "mtd/mt.h"
@@ -128,6 +129,9 @@ on_bootstrap(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 const struct ctl_op mt_ctl_ops[] = {
 	{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
 	{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now; app = usim or isim" },
+	{ "device-list", mt_device_on_list, "who waits for the user's word, and who may have keys or not" },
+	{ "device-allow", mt_device_on_allow, "this device_id may have keys, from now on" },
+	{ "device-refuse", mt_device_on_refuse, "this device_id may have none, from now on; those it has are deleted" },
 	{ "uicc-insert", mt_uicc_on_insert, "put a software card in: image, an absolute path" },
 	{ "uicc-eject", mt_uicc_on_eject, "take the software card out" },
 	{ "uicc-status", mt_uicc_on_status, "the reader, and whether a card is in" },

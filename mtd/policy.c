@@ -14,6 +14,8 @@ mt_policy_defaults(struct mt_conf *conf)
 		conf->runs_per_hour = 30;
 	if (conf->runs_per_hour_device == 0)
 		conf->runs_per_hour_device = 6;
+	if (conf->ask_timeout_s == 0)
+		conf->ask_timeout_s = 60;
 	if (conf->unused_keys_max == 0)
 		conf->unused_keys_max = 4;
 	if (memcmp(conf->nafkca_ua, (const uint8_t[UA_PROTO_LEN]){ 0 }, UA_PROTO_LEN) == 0)
@@ -22,16 +24,26 @@ mt_policy_defaults(struct mt_conf *conf)
 		memcpy(conf->ub.user_agent, MT_USER_AGENT, sizeof MT_USER_AGENT);
 }
 
-bool
-mt_policy_admits(const struct mt_conf *conf, const struct device_id *id)
+static bool
+is_listed(const struct mt_conf *conf, const struct device_id *id)
 {
-	if (conf->device_any)
-		return true;
-	for (size_t i = 0; i < conf->n_devices && id->s[0] != '\0'; i++) {
+	for (size_t i = 0; i < conf->n_devices; i++) {
 		if (strcmp(conf->devices[i].s, id->s) == 0)
 			return true;
 	}
 	return false;
+}
+
+enum mt_admission
+mt_policy_admission(const struct mt_conf *conf, const struct device_id *id, enum mt_decision d)
+{
+	if (id->s[0] == '\0')
+		return conf->device_policy == MT_DEVICES_ANY ? MT_ADMIT : MT_ADMIT_UNLISTED;
+	if (d == MT_REFUSED)
+		return MT_ADMIT_REFUSED;
+	if (d == MT_ALLOWED || conf->device_policy == MT_DEVICES_ANY || is_listed(conf, id))
+		return MT_ADMIT;
+	return conf->device_policy == MT_DEVICES_ASK ? MT_ADMIT_ASK : MT_ADMIT_UNLISTED;
 }
 
 static bool

@@ -14,8 +14,9 @@
 /* Fills in the defaults of mt.h for what is 0. */
 void mt_policy_defaults(struct mt_conf *conf);
 
-/* K11. */
-bool mt_policy_admits(const struct mt_conf *conf, const struct device_id *id);
+/* K11: may this Device_ID be told the B-TID and have keys? What the user decided (d) comes before the configuration. */
+enum mt_admission { MT_ADMIT, MT_ADMIT_UNLISTED, MT_ADMIT_REFUSED, MT_ADMIT_ASK };
+enum mt_admission mt_policy_admission(const struct mt_conf *conf, const struct device_id *id, enum mt_decision d);
 /* The NAF_IDs of this MT, best first: the configured ones, then those of the card's EF_NAFKCA; info NULL = no card. Returns how many. */
 size_t mt_policy_nafs(const struct mt_conf *conf, const struct mt_usim_info *info, struct naf_id out[static MT_NAFS_MAX]);
 /* K1. */

@@ -137,7 +137,7 @@ boot_mt(struct sim *s, struct host *h)
 	static struct mt_conf conf;	/* large; the same each time */
 	struct mt *m;
 
-	conf = (struct mt_conf){ .n_locals = 1, .n_nafs = 1, .device_any = true };
+	conf = (struct mt_conf){ .n_locals = 1, .n_nafs = 1, .device_policy = MT_DEVICES_ANY };
 	(void)snprintf(conf.locals[0].name, sizeof conf.locals[0].name, "sim");
 	(void)snprintf(conf.locals[0].listen, sizeof conf.locals[0].listen, SIM_LOCAL);
 	must(naf_id_parse(span_str(SIM_NAF_ID), &conf.nafs[0]), "NAF_ID");

@@ -127,7 +127,7 @@ rig_conf(void)
 	(void)snprintf(rig.conf.locals[0].listen, sizeof rig.conf.locals[0].listen, RIG_LINK);
 	rig.conf.n_nafs = 1;
 	ck_ok(naf_id_parse(span_str(RIG_NAF), &rig.conf.nafs[0]));
-	rig.conf.device_any = true;
+	rig.conf.device_policy = MT_DEVICES_ANY;
 }
 
 /* For tcase fixtures: all parts, the conf at its start; the test may change it before rig_start(). */

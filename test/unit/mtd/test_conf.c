@@ -69,7 +69,7 @@ START_TEST(defaults)
 	ck_assert_mem_eq(got.mt.nafkca_ua, "\1\0\0\0\2", 5);
 	ck_assert_uint_eq(got.mt.n_nafs, 0);
 	ck_assert(!got.mt.naf_any);
-	ck_assert(!got.mt.device_any);
+	ck_assert_int_eq(got.mt.device_policy, MT_DEVICES_LISTED);
 	ck_assert_uint_eq(got.mt.n_devices, 0);
 	ck_assert_int_eq(got.mt.ks_min_left_s, 60);
 	ck_assert_uint_eq(got.mt.runs_per_hour, 30);
@@ -123,7 +123,7 @@ START_TEST(everything)
 	ck_assert_uint_eq(got.mt.runs_per_hour, 100);
 	ck_assert_uint_eq(got.mt.runs_per_hour_device, 50);
 	ck_assert_uint_eq(got.mt.n_devices, 2);
-	ck_assert(!got.mt.device_any);
+	ck_assert_int_eq(got.mt.device_policy, MT_DEVICES_LISTED);
 	ck_assert_uint_eq(got.mt.unused_keys_max, 9);
 	ck_assert_uint_eq(got.mt.n_locals, 2);
 	ck_assert(got.mt.locals[0].insecure);
@@ -134,10 +134,17 @@ START_TEST(everything)
 }
 END_TEST
 
-START_TEST(device_any)
+START_TEST(device_policy)
 {
-	ck_ok(read_text(HEAD LOCAL "devices = { any }\n"));
-	ck_assert(got.mt.device_any);
+	ck_ok(read_text(HEAD LOCAL "devices = { any }\n"));	/* as it was before there was device_policy */
+	ck_assert_int_eq(got.mt.device_policy, MT_DEVICES_ANY);
+	ck_ok(read_text(HEAD LOCAL "device_policy = any\n"));
+	ck_assert_int_eq(got.mt.device_policy, MT_DEVICES_ANY);
+	ck_assert_int_eq(got.mt.ask_timeout_s, 60);
+	ck_ok(read_text(HEAD LOCAL "device_policy = ask\nask_timeout = \"2m\"\ndevices = { \"urn:x:1\" }\n"));
+	ck_assert_int_eq(got.mt.device_policy, MT_DEVICES_ASK);
+	ck_assert_int_eq(got.mt.ask_timeout_s, 120);
+	ck_assert_uint_eq(got.mt.n_devices, 1);
 }
 END_TEST
 
@@ -148,6 +155,9 @@ static const struct {
 	{ LOCAL "naf_ids = { \"nafkc.example.org\" }\n", "naf_ids" },
 	{ LOCAL "naf_ids = { \"a.example.org/0100000002\", \"a.example.org/0100000002\" }\n", "twice" },
 	{ LOCAL "naf_policy = some\n", "naf_policy" },
+	{ LOCAL "device_policy = some\n", "device_policy" },
+	{ LOCAL "device_policy = ask\ndevices = { any }\n", "device_policy" },
+	{ LOCAL "ask_timeout = \"5m\"\n", "ask_timeout" },
 	{ LOCAL "ks_min_left = \"0s\"\n", "ks_min_left" },
 	{ LOCAL "runs_per_hour = 0\n", "runs_per_hour" },
 	{ LOCAL "runs_per_hour_device = 1000001\n", "runs_per_hour_device" },
@@ -264,7 +274,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, everything);
-	tcase_add_test(t, device_any);
+	tcase_add_test(t, device_policy);
 	tcase_add_loop_test(t, each_mistake, 0, TABLE_N(bad));
 	tcase_add_test(t, pin_is_not_shown);
 	tcase_add_test(t, pin_of_a_file_and_a_reader);

@@ -466,7 +466,7 @@ END_TEST
 /* B-TIDs are told to admitted Device_IDs alone, by info and by derive. */
 START_TEST(k11_admitted_alone)
 {
-	rig.conf.device_any = false;
+	rig.conf.device_policy = MT_DEVICES_LISTED;
 	rig.conf.n_devices = 1;
 	ck_ok(device_id_parse(span_str(RIG_DEVICE), &rig.conf.devices[0]));
 	up();

@@ -115,13 +115,23 @@ START_TEST(k11_admission)
 	struct mt_conf c = { .n_devices = 2, .devices = { { "urn:x:1" }, { "urn:x:2" } } };
 	struct device_id none = { "" }, one = { "urn:x:1" }, other = { "urn:x:3" }, upper = { "URN:X:1" };
 
-	ck_assert(mt_policy_admits(&c, &one));
-	ck_assert(!mt_policy_admits(&c, &other));
-	ck_assert(!mt_policy_admits(&c, &upper));
-	ck_assert(!mt_policy_admits(&c, &none));	/* not told = not admitted … */
-	c.device_any = true;
-	ck_assert(mt_policy_admits(&c, &none));		/* … unless the policy is any */
-	ck_assert(mt_policy_admits(&c, &other));
+	ck_assert_int_eq(mt_policy_admission(&c, &one, MT_UNDECIDED), MT_ADMIT);
+	ck_assert_int_eq(mt_policy_admission(&c, &other, MT_UNDECIDED), MT_ADMIT_UNLISTED);
+	ck_assert_int_eq(mt_policy_admission(&c, &upper, MT_UNDECIDED), MT_ADMIT_UNLISTED);
+	ck_assert_int_eq(mt_policy_admission(&c, &none, MT_UNDECIDED), MT_ADMIT_UNLISTED);	/* not told = not admitted … */
+	/* the user's word comes first */
+	ck_assert_int_eq(mt_policy_admission(&c, &one, MT_REFUSED), MT_ADMIT_REFUSED);
+	ck_assert_int_eq(mt_policy_admission(&c, &other, MT_ALLOWED), MT_ADMIT);
+	c.device_policy = MT_DEVICES_ASK;
+	ck_assert_int_eq(mt_policy_admission(&c, &one, MT_UNDECIDED), MT_ADMIT);
+	ck_assert_int_eq(mt_policy_admission(&c, &other, MT_UNDECIDED), MT_ADMIT_ASK);
+	ck_assert_int_eq(mt_policy_admission(&c, &other, MT_ALLOWED), MT_ADMIT);
+	ck_assert_int_eq(mt_policy_admission(&c, &other, MT_REFUSED), MT_ADMIT_REFUSED);
+	ck_assert_int_eq(mt_policy_admission(&c, &none, MT_UNDECIDED), MT_ADMIT_UNLISTED);	/* nobody is asked about nobody */
+	c.device_policy = MT_DEVICES_ANY;
+	ck_assert_int_eq(mt_policy_admission(&c, &none, MT_UNDECIDED), MT_ADMIT);		/* … unless the policy is any */
+	ck_assert_int_eq(mt_policy_admission(&c, &other, MT_UNDECIDED), MT_ADMIT);
+	ck_assert_int_eq(mt_policy_admission(&c, &other, MT_REFUSED), MT_ADMIT_REFUSED);
 }
 END_TEST
 
