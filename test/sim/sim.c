@@ -1,4 +1,4 @@
-#include "test/sim/sim.h"
+#include "test/sim/sim_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,41 +18,10 @@
 #include "mtd/uicc.h"
 #include "mtd/uicc_soft.h"
 
-#define ESTABLISH_MAX_MS 600000
+#define must sim_must
 
-struct host {
-	const char *name;
-	const char *link;		/* where it is reached; cut when it dies */
-	const char *http;
-	char path[300];
-	struct secret *key;
-	struct rnd_seeded rnd;
-	struct store *store;
-	struct timeguard *guard;
-	struct turn *turn;
-	struct trace *trace;
-	struct ctl *ctl;
-	void *core;			/* NULL: it is dead */
-};
-
-struct sim {
-	struct sim_conf conf;
-	char dir[64];
-	struct clock *clock;
-	struct link_net *net;
-	struct sim_http *http;
-	struct host host[SIM_HOSTS];
-	struct mt_uicc *uicc;		/* the card survives its phone */
-	uint64_t steps, kill_at;
-	enum sim_host kill_who;
-	/* the last establishment */
-	struct extdev_result result;
-	char detail[300];
-	bool done;
-};
-
-static void
-must(enum rc rc, const char *what)
+void
+sim_must(enum rc rc, const char *what)
 {
 	if (rc != RC_OK)
 		log_fatal("sim: %s: %s", what, rc_str(rc));
@@ -60,19 +29,31 @@ must(enum rc rc, const char *what)
 
 /* --- what each host is made of */
 
-static const struct http_peer device_peer = {
-	.address = "10.0.0.9:40000", .has_cert = true, .spki_sha256 = { 0xd0, 1 }, .issuer_sha256 = { 0xca, 1 },
-	.subject = "CN=device", .issuer = "CN=ca",
-};
-static const struct http_peer mt_peer = { .address = "10.0.0.8:40000" };
-
+/* What HTTP servers see of a host; its client outlives its process, for the calls that do. */
 static const struct http_client *
-client(struct sim *s, const struct http_peer *peer)
+client(struct sim *s, struct host *h)
 {
-	const struct http_client *c;
+	if (h->client == NULL)
+		must(sim_http_client(s->http, &h->peer, &h->client), "http client");
+	return h->client;
+}
 
-	must(sim_http_client(s->http, peer, &c), "http client");
-	return c;
+static void
+make_peer(struct host *h, size_t i)
+{
+	struct http_peer *p = &h->peer;
+
+	(void)snprintf(p->address, sizeof p->address, "10.0.0.%zu:40000", 8 + i);
+	if (i < SIM_DEV)
+		return;
+	p->has_cert = true;
+	p->spki_sha256[0] = 0xd0;
+	p->spki_sha256[1] = (uint8_t)(1 + i - SIM_DEV);
+	p->issuer_sha256[0] = 0xca;
+	p->issuer_sha256[1] = 1;
+	(void)snprintf(p->subject, sizeof p->subject, "CN=device-%zu", 1 + i - SIM_DEV);
+	(void)snprintf(p->issuer, sizeof p->issuer, "CN=ca");
+	(void)snprintf(h->device_id, sizeof h->device_id, SIM_DEVICE_ID_STEM "%03zu", 1 + i - SIM_DEV);
 }
 
 static void
@@ -133,7 +114,7 @@ static void
 boot_mt(struct sim *s, struct host *h)
 {
 	struct mt_seams seams = { .clock = s->clock, .guard = h->guard, .rnd = &h->rnd.rnd, .store = h->store, .turn = h->turn,
-		.trace = h->trace, .net = s->net, .http = client(s, &mt_peer), .uicc = s->uicc };
+		.trace = h->trace, .net = s->net, .http = client(s, h), .uicc = s->uicc };
 	static struct mt_conf conf;	/* large; the same each time */
 	struct mt *m;
 
@@ -153,14 +134,15 @@ boot_dev(struct sim *s, struct host *h)
 	static struct extdev_center_conf centers[1];
 	static const struct http_tls *const tls[1];
 	struct extdev_seams seams = { .clock = s->clock, .guard = h->guard, .rnd = &h->rnd.rnd, .store = h->store, .turn = h->turn,
-		.trace = h->trace, .net = s->net, .http = client(s, &device_peer), .tls = tls };
+		.trace = h->trace, .net = s->net, .http = client(s, h), .tls = tls };
 	struct extdev_conf conf;
 	struct extdev *e;
 
 	extdev_conf_default(&conf);
 	must(naf_id_parse(span_str(SIM_NAF_ID), &centers[0].naf_id), "NAF_ID");
 	conf.id_kind = EXTDEV_ID_FIXED;
-	conf.device_id = SIM_DEVICE_ID;
+	conf.device_id = h->device_id;
+	conf.at_start = s->conf.at_start;
 	conf.mts = mts;
 	conf.n_mts = 1;
 	conf.centers = centers;
@@ -188,8 +170,14 @@ static const struct kind {
 	[SIM_DEV] = { "extdevd", NULL, NULL, &extdev_store_schema, boot_dev, dev_end, extdev_ctl_ops },
 };
 
-static const char *
-ctl_path(const struct sim *s, enum sim_host i, char out[static 64])
+static const struct kind *
+kind(enum sim_host i)
+{
+	return &kinds[i < SIM_DEV ? i : SIM_DEV];
+}
+
+const char *
+sim_ctl_path(const struct sim *s, enum sim_host i, char out[static 64])
 {
 	(void)snprintf(out, 64, "unix:/sim/ctl/%s", s->host[i].name);
 	return out;
@@ -200,39 +188,49 @@ sim_boot(struct sim *s, enum sim_host i)
 {
 	struct host *h = &s->host[i];
 	struct ctl_env env;
-	struct ctl_hooks hooks = { .ops = kinds[i].ops };
+	struct ctl_hooks hooks = { .ops = kind(i)->ops };
 	char path[64];
 
 	if (h->core != NULL)
 		log_fatal("sim: %s runs already", h->name);
-	must(store_open(h->path, kinds[i].schema, h->key, &h->store), "store_open");
+	must(store_open(h->path, kind(i)->schema, h->key, &h->store), "store_open");
 	must(timeguard_new(s->clock, h->store, TIMEGUARD_STEP_MAX_S, &h->guard), "timeguard_new");
 	must(turn_new(h->store, &h->turn), "turn_new");
-	must(trace_new(h->name, NULL, 0, s->clock, h->turn, &h->trace), "trace_new");
+	must(trace_new(kind(i)->name, NULL, 0, s->clock, h->turn, &h->trace), "trace_new");
 	if (h->link != NULL)
 		link_mem_cut(s->net, h->link, false);
-	kinds[i].boot(s, h);
-	env = (struct ctl_env){ s->net, s->clock, h->guard, h->turn, h->trace, h->name };
+	kind(i)->boot(s, h);
+	env = (struct ctl_env){ s->net, s->clock, h->guard, h->turn, h->trace, kind(i)->name };
 	hooks.core = h->core;
-	must(ctl_new(&env, ctl_path(s, i, path), &hooks, &h->ctl), "ctl_new");
+	must(ctl_new(&env, sim_ctl_path(s, i, path), &hooks, &h->ctl), "ctl_new");
 	ctl_ready(h->ctl);
 }
 
-void
-sim_kill(struct sim *s, enum sim_host i)
+static int
+no_commit(void *arg)
+{
+	(void)arg;
+	return 1;
+}
+
+/* lose: the turn that is open is lost; else it is committed, as one that ends just before the blow. */
+static void
+die(struct sim *s, enum sim_host i, bool lose)
 {
 	struct host *h = &s->host[i];
 
 	if (h->core == NULL)
 		return;
-	/* From here on nothing of it reaches anyone; what its turn has is committed, as a turn that ends just before the blow. */
+	/* From here on nothing of it reaches anyone. */
 	if (h->link != NULL)
 		link_mem_cut(s->net, h->link, true);
 	if (h->http != NULL)
 		sim_http_kill(s->http, h->http, false);
+	if (lose)
+		(void)sqlite3_commit_hook(sqlite3_db_handle(store_stmt(h->store, 0)), no_commit, NULL);
 	turn_end(h->turn);
 	ctl_free(h->ctl);
-	kinds[i].end(h->core);
+	kind(i)->end(h->core);
 	turn_end(h->turn);	/* what was still open gets its answer, as in daemon.c */
 	h->core = NULL;
 	if (h->http != NULL)
@@ -241,6 +239,18 @@ sim_kill(struct sim *s, enum sim_host i)
 	turn_free(h->turn);
 	timeguard_free(h->guard);
 	store_close(h->store);
+}
+
+void
+sim_kill(struct sim *s, enum sim_host i)
+{
+	die(s, i, false);
+}
+
+void
+sim_kill_within(struct sim *s, enum sim_host i)
+{
+	die(s, i, true);
 }
 
 void
@@ -270,7 +280,7 @@ deliver(struct sim *s)
 {
 	size_t n = link_mem_run(s->net);
 
-	for (size_t i = 0; i < SIM_HOSTS; i++)
+	for (size_t i = 0; i < s->n_hosts; i++)
 		if (s->host[i].core != NULL)
 			turn_end(s->host[i].turn);
 	return n > 0;
@@ -325,108 +335,6 @@ sim_steps(const struct sim *s)
 	return s->steps;
 }
 
-/* --- the control socket, as ksctl uses it */
-
-struct asking {
-	bool up, done;
-	json_t *answer;
-	enum reason why;
-};
-
-static bool
-is_true(void *arg)
-{
-	return *(bool *)arg;
-}
-
-static void
-on_up(struct link *l, void *arg)
-{
-	(void)l;
-	((struct asking *)arg)->up = true;
-}
-
-static void
-on_answer(void *arg, json_t *body, enum reason why, const json_t *error)
-{
-	struct asking *a = arg;
-
-	(void)error;
-	a->done = true;
-	a->why = why;
-	a->answer = json_incref(body);
-}
-
-static void
-on_gone(struct rpc *r, enum reason why, const char *detail, void *arg)
-{
-	(void)r;
-	(void)arg;
-	log_fatal("sim: control socket closed: %s %s", reason_get(why)->code, detail);
-}
-
-json_t *
-sim_ask(struct sim *s, enum sim_host h, const char *op, json_t *body)
-{
-	static const struct link_cb link_cb = { .on_up = on_up };
-	static const struct rpc_cb cb = { .on_closed = on_gone };
-	static const struct rpc_options opt = { .line_max = 16u << 20, .answer_timeout_ms = ESTABLISH_MAX_MS };
-	struct asking a = { 0 };
-	struct link *l;
-	struct rpc *r;
-	char path[64];
-
-	must(link_connect(s->net, ctl_path(s, h, path), NULL, &link_cb, &a, &l), "control socket");
-	if (!sim_run(s, is_true, &a.up, 1000))
-		log_fatal("sim: no control socket of %s", s->host[h].name);
-	must(rpc_new(l, s->clock, &opt, &cb, NULL, &r), "rpc_new");
-	must(rpc_ask(r, op, body, on_answer, NULL, &a), op);
-	if (!sim_run(s, is_true, &a.done, ESTABLISH_MAX_MS) || a.why != REASON_NONE)
-		log_fatal("sim: %s: %s: %s", s->host[h].name, op, a.done ? reason_get(a.why)->code : "no answer");
-	rpc_free(r);
-	json_decref(body);
-	return a.answer;
-}
-
-/* --- establishing */
-
-static void
-on_established(void *arg, const struct extdev_result *r)
-{
-	struct sim *s = arg;
-
-	s->result = *r;
-	(void)snprintf(s->detail, sizeof s->detail, "%s", r->detail != NULL ? r->detail : "");
-	s->result.detail = s->detail;
-	s->done = true;
-}
-
-void
-sim_establish_start(struct sim *s, const struct extdev_want *want)
-{
-	static const struct extdev_want any;
-
-	s->done = false;
-	extdev_establish(sim_dev(s), want != NULL ? want : &any, on_established, NULL, s);
-}
-
-const struct extdev_result *
-sim_establish_end(struct sim *s)
-{
-	return sim_run(s, is_true, &s->done, ESTABLISH_MAX_MS) ? &s->result : NULL;
-}
-
-const struct extdev_result *
-sim_establish(struct sim *s, const struct extdev_want *want)
-{
-	const struct extdev_result *r;
-
-	sim_establish_start(s, want);
-	if ((r = sim_establish_end(s)) == NULL)
-		log_fatal("sim: an establishment has no end");
-	return r;
-}
-
 /* --- life */
 
 /* TS 35.208 test set 1's K and OPc; SQN starts at 0 on both ends. */
@@ -471,19 +379,26 @@ sim_new(const struct sim_conf *conf)
 	must(clock_new_virtual(SIM_START_S * 1000LL, &s->clock), "clock");
 	must(link_mem_new(s->clock, &s->net), "net");
 	must(sim_http_new(s->clock, 20, &s->http), "http");
-	for (size_t i = 0; i < SIM_HOSTS; i++) {
+	s->n_hosts = SIM_DEV + (conf->n_devices != 0 ? conf->n_devices : 1);
+	if ((s->host = calloc(s->n_hosts, sizeof *s->host)) == NULL)
+		log_fatal("sim: out of memory");
+	for (size_t i = 0; i < s->n_hosts; i++) {
 		struct host *h = &s->host[i];
 
-		h->name = kinds[i].name;
-		h->link = kinds[i].link;
-		h->http = kinds[i].http;
-		rnd_seeded_init(&h->rnd, conf->seed * SIM_HOSTS + i);
+		if (i <= SIM_DEV)
+			(void)snprintf(h->name, sizeof h->name, "%s", kind((enum sim_host)i)->name);
+		else
+			(void)snprintf(h->name, sizeof h->name, "%s-%zu", kind((enum sim_host)i)->name, 1 + i - SIM_DEV);
+		make_peer(h, i);
+		h->link = kind((enum sim_host)i)->link;
+		h->http = kind((enum sim_host)i)->http;
+		rnd_seeded_init(&h->rnd, conf->seed * 1000 + i);
 		must(rnd_bytes(&h->rnd.rnd, key, sizeof key), "store key");
 		must(secret_from(span_of(key, sizeof key), &h->key), "store key");
 		(void)snprintf(h->path, sizeof h->path, "%s/%s.db", s->dir, h->name);
 	}
 	insert_card(s);
-	for (size_t i = 0; i < SIM_HOSTS; i++)
+	for (size_t i = 0; i < s->n_hosts; i++)
 		sim_boot(s, (enum sim_host)i);
 	sim_provision(s);
 	return s;
@@ -492,11 +407,12 @@ sim_new(const struct sim_conf *conf)
 void
 sim_free(struct sim *s)
 {
-	for (size_t i = SIM_HOSTS; i-- > 0; ) {
+	for (size_t i = s->n_hosts; i-- > 0; ) {
 		sim_kill(s, (enum sim_host)i);
 		secret_free(s->host[i].key);
 		sim_wipe(s, (enum sim_host)i);
 	}
+	free(s->host);
 	mt_uicc_free(s->uicc);
 	sim_http_free(s->http);
 	link_mem_free(s->net);
@@ -515,19 +431,7 @@ struct nafkc *sim_nafkc(struct sim *s) { return s->host[SIM_NAFKC].core; }
 struct mt *sim_mt(struct sim *s) { return s->host[SIM_MT].core; }
 struct extdev *sim_dev(struct sim *s) { return s->host[SIM_DEV].core; }
 struct store *sim_store(struct sim *s, enum sim_host h) { return s->host[h].store; }
+size_t sim_hosts(const struct sim *s) { return s->n_hosts; }
+bool sim_alive(const struct sim *s, enum sim_host h) { return s->host[h].core != NULL; }
+const char *sim_device_id(const struct sim *s, enum sim_host h) { return s->host[h].device_id; }
 const char *sim_store_path(struct sim *s, enum sim_host h) { return s->host[h].path; }
-
-json_t *
-sim_keys(struct sim *s, enum sim_host h)
-{
-	json_t *answer = sim_ask(s, h, "key-list", NULL), *keys = json_incref(json_object_get(answer, "keys"));
-
-	json_decref(answer);
-	return keys;
-}
-
-json_t *
-sim_trace(struct sim *s, enum sim_host h)
-{
-	return trace_since(s->host[h].trace, 0);
-}

@@ -16,7 +16,9 @@
 #include "nafkcd/nafkc.h"
 #include "test/sim/sim_http.h"
 
+/* SIM_DEV is the first of n_devices; the i-th is sim_device(i). SIM_HOSTS: with one device. */
 enum sim_host { SIM_BSF, SIM_NAFKC, SIM_MT, SIM_DEV, SIM_HOSTS };
+#define sim_device(i) ((enum sim_host)(SIM_DEV + (i)))
 
 #define SIM_START_S 1767225600		/* 2026-01-01T00:00:00Z */
 #define SIM_IMPI "001010123456789@ims.mnc001.mcc001.3gppnetwork.org"
@@ -25,12 +27,15 @@ enum sim_host { SIM_BSF, SIM_NAFKC, SIM_MT, SIM_DEV, SIM_HOSTS };
 #define SIM_ZN "tcp:bsf.example.org:3868"
 #define SIM_LOCAL "unix:/sim/mt"
 #define SIM_NAF_ID "nafkc.example.org/0100000002"
-#define SIM_DEVICE_ID "urn:uuid:6f1d1c1e-0000-4000-8000-000000000001"
+#define SIM_DEVICE_ID_STEM "urn:uuid:6f1d1c1e-0000-4000-8000-000000000"	/* and three digits from 001 on */
+#define SIM_DEVICE_ID SIM_DEVICE_ID_STEM "001"
 
 struct sim_conf {
 	uint64_t seed;
 	int64_t ks_lifetime_s;		/* 0 = 28,800 */
 	int64_t key_lifetime_max_s;	/* at nafkc; 0 = 86,400 */
+	size_t n_devices;		/* 0 = 1; each has a store, a certificate and a Device_ID of its own */
+	bool at_start;			/* devices establish by themselves */
 };
 
 struct sim;
@@ -58,17 +63,27 @@ bool sim_run(struct sim *s, bool (*until)(void *arg), void *arg, int64_t max_ms)
 /* Steps made so far. */
 uint64_t sim_steps(const struct sim *s);
 
-/* One establishment to its end (within ten minutes of virtual time, else abort). The result lives until the next call. */
+size_t sim_hosts(const struct sim *s);
+bool sim_alive(const struct sim *s, enum sim_host h);
+/* A device's; "" = none is configured. */
+const char *sim_device_id(const struct sim *s, enum sim_host h);
+
+/* One establishment of the first device to its end (within ten minutes of virtual time, else abort). The result lives until the next call. */
 const struct extdev_result *sim_establish(struct sim *s, const struct extdev_want *want);
 /* The same in two parts; end gives NULL when ten minutes bring none (the device was killed meanwhile). */
 void sim_establish_start(struct sim *s, const struct extdev_want *want);
 const struct extdev_result *sim_establish_end(struct sim *s);
+/* Of another device; one at a time, too. */
+void sim_establish_start_at(struct sim *s, enum sim_host h, const struct extdev_want *want);
+const struct extdev_result *sim_establish_at(struct sim *s, enum sim_host h, const struct extdev_want *want);
 
 /*
  * kill -9, and the start after it. What was committed stays, everything else is gone; peers see their connections end. A killed host may
  * be booted at once or later.
  */
 void sim_kill(struct sim *s, enum sim_host h);
+/* The same in the midst of a turn: what it has not committed yet is gone, too. */
+void sim_kill_within(struct sim *s, enum sim_host h);
 void sim_boot(struct sim *s, enum sim_host h);
 /* A dead host's store is lost. */
 void sim_wipe(struct sim *s, enum sim_host h);
@@ -77,6 +92,8 @@ void sim_kill_after(struct sim *s, enum sim_host h, uint64_t steps);
 
 /* A control operation, as ksctl asks it; a refusal aborts. Steals body (may be NULL). Caller decrefs. */
 json_t *sim_ask(struct sim *s, enum sim_host h, const char *op, json_t *body);
+/* The same where a refusal is an answer. answer NULL: not wanted; else NULL where there is none, and the caller decrefs. */
+enum reason sim_try(struct sim *s, enum sim_host h, const char *op, json_t *body, json_t **answer);
 /* Who holds which key: the same objects as "key list" gives. Caller decrefs. */
 json_t *sim_keys(struct sim *s, enum sim_host h);
 /* Trace events of a host since its boot. Caller decrefs. */

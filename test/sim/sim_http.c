@@ -5,7 +5,7 @@
 #include "test/sim/sim_http.h"
 
 #define SERVERS_MAX 16
-#define CLIENTS_MAX 64
+#define CLIENTS_MAX 128
 
 struct server {
 	char host_port[300];
