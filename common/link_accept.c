@@ -23,6 +23,7 @@ struct link_accept {
 	struct evconnlistener *ev;
 	struct clock_timer *resume;
 	struct link_tls *tls;
+	bool half_open;
 	int64_t handshake_ms;
 	size_t max_links;
 	LIST_HEAD(, link_sock) counted;
@@ -98,6 +99,7 @@ on_socket(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *sa, in
 	l->peer.loopback = link_sock_is_loopback(sa);
 	link_sock_read_ends(fd, &l->peer);
 	l->tls = ll->tls;
+	l->half_open = ll->half_open;
 	l->half = true;
 	LIST_INSERT_HEAD(&ll->net->halves, l, halves);
 	l->from = ll;
@@ -217,6 +219,7 @@ link_accept_listen(void *ctx, const char *address, const struct link_options *op
 	ll->base.ops = net->net.ops;
 	ll->net = net;
 	ll->tls = opt->tls;
+	ll->half_open = opt->half_open;
 	ll->handshake_ms = opt->connect_timeout_ms != 0 ? opt->connect_timeout_ms : LINK_CONNECT_TIMEOUT_MS;
 	ll->max_links = opt->max_links != 0 ? opt->max_links : LINK_MAX_LINKS;
 	ll->on_accept = on_accept;

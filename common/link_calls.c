@@ -20,9 +20,10 @@ sock_drain(struct link *base, size_t n)
 {
 	struct link_sock *l = (struct link_sock *)base;
 
+	if (l->eof_in)
+		clock_timer_set(l->soon, 0);		/* it may have waited for this */
 	if (l->conn == NULL) {
-		if (l->raw != NULL)
-			evbuffer_drain(bufferevent_get_input(l->raw), n);
+		evbuffer_drain(l->raw != NULL ? bufferevent_get_input(l->raw) : l->plain, n);
 		if (l->full)
 			link_sock_apply_limit(l);
 		return;
@@ -83,7 +84,7 @@ sock_write(struct link *base, struct span octets)
 {
 	struct link_sock *l = (struct link_sock *)base;
 
-	if (l->state != LINK_SOCK_UP)
+	if (l->state != LINK_SOCK_UP || l->shut)
 		return RC_STATE;
 	if (octets.n > LINK_UNSENT_MAX || sock_unsent(base) > LINK_UNSENT_MAX - octets.n)
 		return RC_LIMIT;
@@ -111,6 +112,33 @@ sock_close(struct link *base)
 	clock_timer_set(l->soon, 0);
 }
 
+static enum rc
+sock_shutdown(struct link *base)
+{
+	struct link_sock *l = (struct link_sock *)base;
+
+	if (!l->half_open || l->state != LINK_SOCK_UP || l->shut)
+		return RC_STATE;
+	l->shut = true;
+	if (l->conn != NULL)
+		link_tls_conn_close(l->conn);
+	if (sock_unsent(base) == 0)
+		link_sock_shut(l);
+	return RC_OK;
+}
+
+/* The kernel says RST where it knows one (TCP) when nothing may linger. */
+static void
+sock_reset(struct link *base)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	struct link_sock *l = (struct link_sock *)base;
+
+	if (l->raw != NULL)
+		setsockopt(bufferevent_getfd(l->raw), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	link_sock_free(l);
+}
+
 static void
 sock_tls_above(struct link *base)
 {
@@ -136,6 +164,8 @@ const struct link_ops link_sock_ops = {
 	.write = sock_write,
 	.unsent = sock_unsent,
 	.close = sock_close,
+	.shutdown = sock_shutdown,
+	.reset = sock_reset,
 	.tls_above = sock_tls_above,
 	.free = sock_free,
 	.peer = sock_peer,

@@ -66,6 +66,7 @@ mem_listen(void *ctx, const char *address, const struct link_options *opt, void 
 		snprintf(ll->base.address, sizeof ll->base.address, "%s", address);
 	ll->net = net;
 	ll->tls = opt->tls != NULL;
+	ll->half_open = opt->half_open;
 	ll->max_links = opt->max_links != 0 ? opt->max_links : LINK_MAX_LINKS;
 	ll->on_accept = on_accept;
 	ll->arg = arg;
@@ -86,6 +87,7 @@ mem_connect(void *ctx, const char *address, const struct link_options *opt, cons
 		return rc;
 	m->state = MEM_CONNECTING;
 	m->tls = opt->tls != NULL;
+	m->half_open = opt->half_open;
 	link_set_cb(&m->base, cb, arg);
 	link_mem_wake(m);
 	*out = &m->base;

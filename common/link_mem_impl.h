@@ -14,7 +14,7 @@ struct mem_listener {
 	struct link_listener base;
 	LIST_ENTRY(mem_listener) all;
 	struct mem_net *net;
-	bool tls;
+	bool tls, half_open;
 	size_t n_links, max_links;
 	void (*on_accept)(struct link *l, void *arg);
 	void *arg;
@@ -35,6 +35,7 @@ struct mem_link {
 	enum mem_state state;
 	enum reason why;		/* what on_closed will say, once broken */
 	bool is_ready, broken, peer_ended, up_due, drained_due, tls;
+	bool half_open, shut, eof_in;	/* shut: we send no more; eof_in: the peer does not, and our user knows */
 	unsigned id;
 	char address[160];		/* connected to, or accepted at */
 	char detail[32];		/* on_closed's: it ends with the link, as a socket's does */

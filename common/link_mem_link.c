@@ -134,7 +134,7 @@ mem_write(struct link *l, struct span octets)
 {
 	struct mem_link *m = (struct mem_link *)l;
 
-	if (m->state != MEM_UP)
+	if (m->state != MEM_UP || m->shut)
 		return RC_STATE;
 	if (octets.n > LINK_UNSENT_MAX - evbuffer_get_length(m->out))
 		return RC_LIMIT;
@@ -142,7 +142,7 @@ mem_write(struct link *l, struct span octets)
 		return RC_OK;
 	if (evbuffer_add(m->out, octets.p, octets.n) != 0)
 		return RC_NOMEM;
-	link_mem_wake(m->peer);
+	link_mem_wake(m->peer != NULL ? m->peer : m);		/* a peer that is gone makes it break */
 	return RC_OK;
 }
 
@@ -163,6 +163,31 @@ mem_close(struct link *l)
 	clock_timer_set(m->close_timer, LINK_CLOSE_TIMEOUT_MS);
 	link_mem_wake(m);
 	link_mem_wake(m->peer);
+}
+
+static enum rc
+mem_shutdown(struct link *l)
+{
+	struct mem_link *m = (struct mem_link *)l;
+
+	if (!m->half_open || m->state != MEM_UP || m->shut)
+		return RC_STATE;
+	m->shut = true;
+	link_mem_wake(m);
+	link_mem_wake(m->peer);
+	return RC_OK;
+}
+
+static void
+mem_reset(struct link *l)
+{
+	struct mem_link *p = ((struct mem_link *)l)->peer;
+
+	if (p != NULL) {
+		p->broken = true;
+		p->why = p->state == MEM_CLOSING ? REASON_NONE : REASON_LINK_BROKEN;
+	}
+	mem_link_free(l);
 }
 
 static void
@@ -186,6 +211,8 @@ const struct link_ops link_mem_ops = {
 	.write = mem_write,
 	.unsent = mem_unsent,
 	.close = mem_close,
+	.shutdown = mem_shutdown,
+	.reset = mem_reset,
 	.free = mem_link_free,
 	.peer = mem_peer,
 };

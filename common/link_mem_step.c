@@ -29,6 +29,7 @@ step_connect(struct mem_link *m)
 	s->peer = m;
 	m->peer = s;
 	s->from = ll;
+	s->half_open = ll->half_open;
 	ll->n_links++;
 	m->up_due = true;
 	link_mem_wake(m);
@@ -67,6 +68,38 @@ step_receive(struct mem_link *m)
 	return 1;
 }
 
+/* No more octets will come. */
+static bool
+peer_sent_all(const struct mem_link *m)
+{
+	return m->peer_ended || (m->peer != NULL && m->peer->shut && evbuffer_get_length(m->peer->out) == 0);
+}
+
+/* A half_open link whose peer sends no more: it is told so once; it ends when it sends no more itself, or cannot. */
+static size_t
+step_half_end(struct mem_link *m)
+{
+	size_t unsent = evbuffer_get_length(m->out);
+
+	if (!m->eof_in) {
+		m->eof_in = true;
+		link_mem_wake(m);
+		if (m->base.cb.on_eof == NULL)
+			return 0;
+		m->base.cb.on_eof(&m->base, m->base.arg);
+		return 1;
+	}
+	if (m->peer == NULL && unsent > 0) {
+		link_mem_closed(m, REASON_LINK_BROKEN, "closed by the peer");
+		return 1;
+	}
+	if (m->shut && unsent == 0 && evbuffer_get_length(m->in) == 0) {
+		link_mem_closed(m, REASON_NONE, "closed by the peer");
+		return 1;
+	}
+	return 0;
+}
+
 static size_t
 step_end(struct mem_link *m)
 {
@@ -82,7 +115,9 @@ step_end(struct mem_link *m)
 		link_mem_closed(m, REASON_NONE, "");
 		return 1;
 	}
-	if (m->peer_ended) {
+	if (m->state == MEM_UP && m->half_open)
+		return peer_sent_all(m) ? step_half_end(m) : 0;
+	if (peer_sent_all(m)) {
 		link_mem_closed(m, REASON_NONE, "closed by the peer");
 		return 1;
 	}

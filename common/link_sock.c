@@ -84,6 +84,8 @@ link_sock_end(struct link_sock *l, enum reason why, const char *fmt, ...)
 	link_dial_free(l->dial);
 	l->dial = NULL;
 	if (l->raw != NULL) {
+		if (l->conn == NULL)		/* what came is still the user's */
+			(void)evbuffer_add_buffer(l->plain, bufferevent_get_input(l->raw));
 		link_linger(l->net, l->raw);		/* an alert may be waiting in it */
 		l->raw = NULL;
 	}
@@ -139,7 +141,7 @@ up(struct link_sock *l)
 void
 link_sock_apply_limit(struct link_sock *l)
 {
-	if (l->raw == NULL || l->state > LINK_SOCK_UP)
+	if (l->raw == NULL || l->state > LINK_SOCK_UP || l->eof_in)
 		return;
 	if (l->conn == NULL) {
 		bufferevent_setwatermark(l->raw, EV_READ, 0, l->limit);
@@ -200,6 +202,8 @@ pump(struct link_sock *l)
 	} else if (was == LINK_SOCK_HANDSHAKE && s != LINK_TLS_HANDSHAKE) {
 		up(l);
 		return;
+	} else if (s == LINK_TLS_ENDED && l->half_open) {
+		link_sock_peer_sent_all(l);
 	} else if (s == LINK_TLS_ENDED) {
 		link_sock_end(l, REASON_NONE, "closed by the peer");
 	}
@@ -291,6 +295,8 @@ on_written(struct bufferevent *raw, void *arg)
 	struct link_sock *l = arg;
 
 	(void)raw;
+	if (l->state == LINK_SOCK_UP && l->shut && !l->shut_done)
+		link_sock_shut(l);
 	if (l->state == LINK_SOCK_CLOSING)
 		link_sock_end(l, REASON_NONE, "closed");
 	else if (l->state == LINK_SOCK_UP && l->base.cb.on_drained != NULL)
@@ -304,7 +310,11 @@ on_event(struct bufferevent *raw, short what, void *arg)
 	const char *error = what & BEV_EVENT_EOF ? "closed by the peer" : evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR());
 
 	(void)raw;
-	if ((what & BEV_EVENT_WRITING) && l->state < LINK_SOCK_CLOSING) {
+	if (what == (BEV_EVENT_EOF | BEV_EVENT_READING) && l->state == LINK_SOCK_UP && l->half_open && (l->conn == NULL || l->eof_in)) {
+		link_sock_peer_sent_all(l);
+		return;
+	}
+	if ((what & BEV_EVENT_WRITING) && l->state < LINK_SOCK_CLOSING && !l->eof_in) {
 		/* the peer's last words, an alert perhaps, may still be on their way in; the end follows them */
 		snprintf(l->detail, sizeof l->detail, "%s", error);
 		clock_timer_set(l->deadline, LAST_WORDS_MS);
@@ -348,6 +358,8 @@ on_soon(void *arg)
 		tell_closed(l);
 	else if (l->state == LINK_SOCK_CLOSING && evbuffer_get_length(bufferevent_get_output(l->raw)) == 0)
 		link_sock_end(l, REASON_NONE, "closed");
+	else if (l->state == LINK_SOCK_UP && l->eof_in)
+		link_sock_after_eof(l);
 	else if (l->state == LINK_SOCK_UP && l->conn != NULL)
 		pump(l);
 }

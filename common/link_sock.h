@@ -1,5 +1,5 @@
 /* link_sock: what the files of the real network share: link_sock.c (a link's life), link_calls.c (what its
- * user calls), link_dial.c (connecting), link_accept.c, link_linger.c, link_net.c (all together). */
+ * user calls), link_half.c (half_open), link_dial.c (connecting), link_accept.c, link_linger.c, link_net.c (all together). */
 #ifndef COMMON_LINK_SOCK_H
 #define COMMON_LINK_SOCK_H
 
@@ -44,7 +44,10 @@ struct link_sock {
 	size_t limit;
 	bool fresh;			/* plain: the first octets were not looked at yet */
 	bool full;			/* the user has limit octets waiting */
-	bool data_due;			/* octets came together with the end of the handshake */
+	bool data_due;			/* octets came together with the end of the handshake, or of the peer's sending */
+	bool half_open;
+	bool eof_in, eof_due;		/* half_open: the peer sends no more; our user does not know it yet */
+	bool shut, shut_done;		/* half_open: we send no more; the peer was told */
 	enum reason why;
 	char detail[200];
 	struct clock_timer *deadline;	/* of DIAL .. HANDSHAKE, of CLOSING */
@@ -72,6 +75,12 @@ void link_sock_end(struct link_sock *l, enum reason why, const char *fmt, ...) P
 void link_sock_apply_limit(struct link_sock *l);
 void link_sock_free(struct link_sock *l);
 extern const struct link_ops link_sock_ops;	/* link_calls.c */
+
+/* link_half.c, half_open links: the peer sends no more; the next thing that follows from that; all that was written has left, and the
+ * peer is told that no more comes. */
+void link_sock_peer_sent_all(struct link_sock *l);
+void link_sock_after_eof(struct link_sock *l);
+void link_sock_shut(struct link_sock *l);
 
 /* link_linger.c: takes raw over. */
 void link_linger(struct link_sock_net *net, struct bufferevent *raw);

@@ -5,8 +5,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/hex.h"
@@ -15,16 +13,11 @@
 #include "common/link_over.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "test/unit/common/media.h"
 #include "test/unit/pki.h"
 #include "test/unit/unit.h"
 
-static enum medium { MEM, TCP, UNIX } medium;
-static struct loop *loop;
-static struct clock *clk;
-static struct link_net *net;
-static struct link_listener *ll;
 static struct secret *key, *other_key;
-static char dir[] = "/tmp/kslocal-over-XXXXXX", unix_address[128];
 static bool carrier_half_open;
 
 /* One end: the link under TLS, then the one above it. */
@@ -131,53 +124,11 @@ on_accept(struct link *l, void *arg)
 	link_set_cb(l, &inner_cb, &b);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static void
-turn(void)
-{
-	if (medium == MEM) {
-		do
-			clock_advance(clk, 0);
-		while (link_mem_run(net) > 0);
-	} else {
-		loop_turn(loop, NULL, NULL);
-	}
-}
-
-/* Turns until the condition holds; fails after 5 s of real time. */
-#define until(cond) do { \
-	int64_t until_end = now_ms() + 5000; \
-	while (!(cond)) { \
-		turn(); \
-		ck_assert_msg(now_ms() < until_end, "%s did not happen", #cond); \
-	} \
-} while (0)
-
-/* Nothing more happens. */
-static void
-quiet(void)
-{
-	for (int i = 0; i < 20; i++) {
-		turn();
-		if (medium != MEM)
-			usleep(500);
-	}
-}
-
 static void
 setup(int i)
 {
 	uint8_t k[32];
 
-	medium = (enum medium)i;
 	memset(&a, 0, sizeof a);
 	memset(&b, 0, sizeof b);
 	carrier_half_open = false;
@@ -185,17 +136,7 @@ setup(int i)
 	ck_ok(secret_from(span_of(k, sizeof k), &key));
 	k[31] ^= 1;
 	ck_ok(secret_from(span_of(k, sizeof k), &other_key));
-	memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(unix_address, sizeof unix_address, "unix:%s/s", dir);
-	if (medium == MEM) {
-		ck_ok(clock_new_virtual(1800000000, &clk));
-		ck_ok(link_mem_new(clk, &net));
-	} else {
-		ck_ok(loop_new(&loop));
-		ck_ok(clock_new(loop, CLOCK_CONTROLLED, &clk));
-		ck_ok(link_net_new(loop, clk, &net));
-	}
+	media_setup(i);
 }
 
 static void
@@ -205,24 +146,9 @@ teardown(void)
 	link_free(b.l);
 	link_free(a.inner);
 	link_free(b.inner);
-	link_listener_free(ll);
-	ll = NULL;
-	if (medium == MEM)
-		link_mem_free(net);
-	else
-		link_net_free(net);
-	clock_free(clk);
-	loop_free(loop);
-	loop = NULL;
+	media_teardown();
 	secret_free(key);
 	secret_free(other_key);
-	rmdir(dir);
-}
-
-static const char *
-address(void)
-{
-	return medium == TCP ? "tcp:127.0.0.1:0" : unix_address;
 }
 
 /* Two plain links that are up. */
@@ -321,9 +247,9 @@ main(void)
 	TCase *t = tcase_create("psk");
 
 	log_set_level(LOG_LEVEL_ERROR);
-	tcase_add_loop_test(t, U2_there_and_back, MEM, UNIX + 1);
-	tcase_add_loop_test(t, U3_another_key, MEM, UNIX + 1);
-	tcase_add_loop_test(t, U3_another_identity, MEM, UNIX + 1);
+	tcase_add_loop_test(t, U2_there_and_back, MEM, MEDIA);
+	tcase_add_loop_test(t, U3_another_key, MEM, MEDIA);
+	tcase_add_loop_test(t, U3_another_identity, MEM, MEDIA);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
