@@ -119,6 +119,12 @@ deliver(struct tunnel *t)
 	deliver_own(t);
 }
 
+static bool
+something_due(const struct tunnel *t)
+{
+	return !TAILQ_EMPTY(&t->ready) || (!t->freed && (t->ping_due || (t->closed_due && t->n_live == 0)));
+}
+
 void
 tunnel_turn(struct tunnel *t)
 {
@@ -130,7 +136,7 @@ tunnel_turn(struct tunnel *t)
 		send_frames(t);
 	judge(t);
 	t->running--;
-	if (!TAILQ_EMPTY(&t->ready) || (!t->freed && (t->ping_due || t->fault != REASON_NONE || (t->closed_due && t->n_live == 0))))
+	if (something_due(t))
 		tunnel_wake(t);
 	tunnel_release(t);
 }
