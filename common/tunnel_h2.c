@@ -11,6 +11,8 @@
 #include "common/log.h"
 #include "common/tunnel_impl.h"
 
+#define REFUSALS_LOGGED 10
+
 #define FIELD(name_, value_, n_) \
 	{ (uint8_t *)(uintptr_t)(name_), (uint8_t *)(uintptr_t)(value_), sizeof (name_) - 1, (n_), \
 	NGHTTP2_NV_FLAG_NONE }
@@ -65,18 +67,18 @@ tunnel_h2_answer(struct tunnel *t, int32_t id, int status, bool end)
 	return nghttp2_submit_response(t->session, id, head, 1, end ? NULL : &body) == 0 ? RC_OK : RC_NOMEM;
 }
 
+/* A peer may ask as often as it likes; the log hears of the first ones. */
 static void
-refuse(struct tunnel_stream *s, enum reason why, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static void
-refuse(struct tunnel_stream *s, enum reason why, const char *fmt, ...)
+log_refusal(struct tunnel *t, enum reason why)
 {
-	char text[128];
-	va_list ap;
+	if (t->n_refused++ < REFUSALS_LOGGED)
+		log_reason(why, "tunnel: a request is refused%s", t->n_refused == REFUSALS_LOGGED ? ", as others to come" : "");
+}
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	log_reason(why, "tunnel: %s", text);
+static void
+refuse(struct tunnel_stream *s, enum reason why)
+{
+	log_refusal(s->t, why);
 	tunnel_stream_detach(s);
 	if (tunnel_h2_answer(s->t, s->id, reason_get(why)->http, true) != RC_OK)
 		tunnel_fault(s->t, REASON_INTERNAL, "out of memory");
@@ -88,11 +90,11 @@ static void
 on_request(struct tunnel_stream *s)
 {
 	if (s->head_n > TUNNEL_HEAD_MAX)
-		refuse(s, REASON_TUNNEL_HEAD, "a head of %zu octets", s->head_n);
+		refuse(s, REASON_TUNNEL_HEAD);
 	else if (!s->connect)
-		refuse(s, REASON_TUNNEL_METHOD, "a request that is no CONNECT");
+		refuse(s, REASON_TUNNEL_METHOD);
 	else if (!s->named)
-		refuse(s, REASON_TUNNEL_NAME, "a CONNECT to something else than a service");
+		refuse(s, REASON_TUNNEL_NAME);
 	else if (s->t->going)
 		tunnel_stream_cut(s, NGHTTP2_REFUSED_STREAM, REASON_TUNNEL_CLOSED, "");
 	else {

@@ -93,6 +93,7 @@ struct tunnel {
 	struct clock_timer *deadline;	/* of NEW; of being idle */
 	struct clock_timer *ping_deadline;
 	int64_t last_octet_ms;
+	unsigned n_refused;		/* requests that were none of ours */
 	uint64_t ping;			/* opaque octets of the last one */
 	void (*ping_fn)(void *arg, bool alive);
 	void *ping_arg;
