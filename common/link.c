@@ -88,6 +88,12 @@ link_shutdown(struct link *l)
 	return l->ops->shutdown != NULL ? l->ops->shutdown(l) : RC_STATE;
 }
 
+bool
+link_at_eof(const struct link *l)
+{
+	return l->ops->at_eof != NULL && l->ops->at_eof(l);
+}
+
 void
 link_reset(struct link *l)
 {

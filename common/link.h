@@ -94,6 +94,8 @@ void link_close(struct link *l);
  * left and all that came is drained, on_closed follows with REASON_NONE. RC_STATE: not half_open, not up, or said before.
  */
 enum rc link_shutdown(struct link *l) MUST_USE;
+/* on_eof was said, to this user or to one before. */
+bool link_at_eof(const struct link *l);
 /* At once, without callbacks; the peer sees a reset where the medium has one (TCP, a stream), else an end. NULL is fine. */
 void link_reset(struct link *l);
 /* At once, without callbacks. NULL is fine. */

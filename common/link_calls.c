@@ -127,6 +127,14 @@ sock_shutdown(struct link *base)
 	return RC_OK;
 }
 
+static bool
+sock_at_eof(const struct link *base)
+{
+	const struct link_sock *l = (const struct link_sock *)base;
+
+	return l->eof_in && !l->eof_due;
+}
+
 /* The kernel says RST where it knows one (TCP) when nothing may linger. */
 static void
 sock_reset(struct link *base)
@@ -165,6 +173,7 @@ const struct link_ops link_sock_ops = {
 	.unsent = sock_unsent,
 	.close = sock_close,
 	.shutdown = sock_shutdown,
+	.at_eof = sock_at_eof,
 	.reset = sock_reset,
 	.tls_above = sock_tls_above,
 	.free = sock_free,

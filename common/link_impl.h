@@ -20,6 +20,7 @@ struct link_ops {
 	size_t (*unsent)(const struct link *l);
 	void (*close)(struct link *l);
 	enum rc (*shutdown)(struct link *l);	/* NULL: never half_open */
+	bool (*at_eof)(const struct link *l);	/* NULL: never half_open */
 	void (*reset)(struct link *l);		/* NULL: as free */
 	void (*tls_above)(struct link *l);	/* NULL: fine. TLS is what comes now, and somebody above reads it (link_over) */
 	void (*free)(struct link *l);

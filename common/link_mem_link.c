@@ -178,6 +178,12 @@ mem_shutdown(struct link *l)
 	return RC_OK;
 }
 
+static bool
+mem_at_eof(const struct link *l)
+{
+	return ((const struct mem_link *)l)->eof_in;
+}
+
 static void
 mem_reset(struct link *l)
 {
@@ -212,6 +218,7 @@ const struct link_ops link_mem_ops = {
 	.unsent = mem_unsent,
 	.close = mem_close,
 	.shutdown = mem_shutdown,
+	.at_eof = mem_at_eof,
 	.reset = mem_reset,
 	.free = mem_link_free,
 	.peer = mem_peer,

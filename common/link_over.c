@@ -325,6 +325,14 @@ over_shutdown(struct link *base)
 	return RC_OK;
 }
 
+static bool
+over_at_eof(const struct link *base)
+{
+	const struct over *l = (const struct over *)base;
+
+	return l->eof_in && !l->eof_due;
+}
+
 static void
 over_free_with(struct over *l, void (*inner_free)(struct link *inner))
 {
@@ -367,6 +375,7 @@ static const struct link_ops over_ops = {
 	.unsent = over_unsent,
 	.close = over_close,
 	.shutdown = over_shutdown,
+	.at_eof = over_at_eof,
 	.reset = over_reset,
 	.free = over_free,
 	.peer = over_peer,
