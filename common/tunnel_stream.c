@@ -291,6 +291,14 @@ stream_shutdown(struct link *l)
 	return RC_OK;
 }
 
+static bool
+stream_at_eof(const struct link *l)
+{
+	const struct tunnel_stream *s = (const struct tunnel_stream *)l;
+
+	return s->got_end && !(s->due & DUE_EOF);
+}
+
 static void
 stream_close(struct link *l)
 {
@@ -338,6 +346,7 @@ static const struct link_ops stream_ops = {
 	.unsent = stream_unsent,
 	.close = stream_close,
 	.shutdown = stream_shutdown,
+	.at_eof = stream_at_eof,
 	.reset = stream_free,
 	.free = stream_free,
 	.peer = stream_peer,
