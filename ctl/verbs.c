@@ -24,6 +24,20 @@ static const struct ksctl_param p_device[] = { { "DEVICE_ID", KSCTL_TEXT, "devic
 static const struct ksctl_param p_allow[] = {
 	{ "DEVICE_ID", KSCTL_TEXT, "device_id", true }, { "--lifetime-max", KSCTL_LIFETIME, "lifetime_max", false }, END
 };
+static const struct ksctl_param p_all[] = { { "--all", KSCTL_FLAG, "all", false }, END };
+static const struct ksctl_param p_block[] = {
+	{ "DEVICE_ID", KSCTL_TEXT, "device_id", false }, { "--spki", KSCTL_TEXT, "spki", false }, { "--issuer", KSCTL_TEXT, "issuer", false }, END
+};
+static const struct ksctl_param p_triple[] = {
+	{ "--btid", KSCTL_TEXT, "btid", true }, { "--device", KSCTL_TEXT, "device_id", true }, { "--naf", KSCTL_TEXT, "naf_id", false }, END
+};
+static const struct ksctl_param p_key_limit[] = {
+	{ "--btid", KSCTL_TEXT, "btid", true }, { "--device", KSCTL_TEXT, "device_id", true }, { "--naf", KSCTL_TEXT, "naf_id", false },
+	{ "--expires", KSCTL_TEXT, "expires", true }, END
+};
+static const struct ksctl_param p_device_limit[] = {
+	{ "DEVICE_ID", KSCTL_TEXT, "device_id", true }, { "--expires", KSCTL_TEXT, "expires", true }, END
+};
 static const struct ksctl_param p_audit[] = { { "--limit", KSCTL_NUMBER, "limit", false }, END };
 static const struct ksctl_param p_establish[] = {
 	{ "--force", KSCTL_FLAG, "force", false }, { "--new", KSCTL_FLAG, "new", false }, { "--mt", KSCTL_TEXT, "mt", false },
@@ -67,13 +81,19 @@ const struct ksctl_verb ksctl_verbs[] = {
 	{ MTD, "uicc eject", "uicc-eject", NULL, KSCTL_SHOW_DONE, NULL, 0, false, "take the software card out" },
 	{ MTD, "uicc status", "uicc-status", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "the reader, and whether a card is in" },
 
-	{ NAFKCD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys given out" },
+	{ NAFKCD, "key list", "key-list", p_all, KSCTL_SHOW_TABLE, "keys", 0, false, "keys given out; --all: also what is left of revoked ones" },
+	{ NAFKCD, "key invalidate", "key-invalidate", p_triple, KSCTL_SHOW_DONE, NULL, 0, false, "a key ends now; both its holders learn it" },
+	{ NAFKCD, "key limit", "key-limit", p_key_limit, KSCTL_SHOW_DONE, NULL, 0, false, "a key ends at that time (UTC); never later than it would" },
 	{ NAFKCD, "device list", "device-list", NULL, KSCTL_SHOW_TABLE, "devices", 0, false, "devices and their public keys" },
 	{ NAFKCD, "device allow", "device-allow", p_allow, KSCTL_SHOW_DONE, NULL, 0, false,
 	    "admit a device, or take a block back; its keys live that long at most" },
-	{ NAFKCD, "device block", "device-block", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "refuse a device from now on" },
+	{ NAFKCD, "device block", "device-block", p_block, KSCTL_SHOW_DONE, NULL, 0, false,
+	    "refuse a Device_ID, a public key or an issuer from now on; its keys end" },
+	{ NAFKCD, "device unblock", "device-unblock", p_block, KSCTL_SHOW_DONE, NULL, 0, false, "end such a block" },
+	{ NAFKCD, "device limit", "device-limit", p_device_limit, KSCTL_SHOW_DONE, NULL, 0, false, "all its keys end at that time (UTC) or before" },
 	{ NAFKCD, "device rebind", "device-rebind", p_device, KSCTL_SHOW_DONE, NULL, 0, false,
 	    "the next public key that comes with this Device_ID has it" },
+	{ NAFKCD, "block list", "block-list", NULL, KSCTL_SHOW_TABLE, "blocks", 0, false, "who is blocked" },
 	{ NAFKCD, "audit", "audit", p_audit, KSCTL_SHOW_TABLE, "audit", 0, false, "who was given what, and who was refused" },
 
 	{ BSFD, "subscriber add", "subscriber-add", p_subscriber, KSCTL_SHOW_DONE, NULL, 0, false, "from a file like a lab's subscriber.json" },

@@ -9,6 +9,7 @@
 #include "common/metrics.h"
 #include "common/profile.h"
 #include "common/turn.h"
+#include "nafkcd/auth.h"
 
 #include <utlist.h>
 
@@ -34,6 +35,7 @@ call_free(struct nafkc_call *c)
 {
 	if (c->k != NULL)
 		DL_DELETE(c->k->calls, c);
+	nafkc_auth_free(c->auth);
 	OPENSSL_cleanse(c->body, sizeof(c->body));
 	free(c);
 }
@@ -81,6 +83,8 @@ release(void *arg, enum rc rc)
 		h[n++] = (struct http_header){ "ETag", c->etag };
 	if (c->allow != NULL)
 		h[n++] = (struct http_header){ "Allow", c->allow };
+	if (c->auth != NULL && nafkc_auth_header(c->auth, c->status, span_of(c->body, c->n), &h[n]))
+		n++;
 	http_answer(c->x, c->status, h, n, span_of(c->body, c->n), c->close);
 	call_free(c);
 }

@@ -38,8 +38,8 @@ const char *nafkc_call_header(const struct nafkc_call *c, const char *name);
 
 /* --- state.c: the state of a key                                                                               RULES N7 */
 
-/* The form of the question: GET, the triple from Host and headers. false: it was refused. */
-bool nafkc_state_form(struct nafkc_call *c);
+/* The form of the question: GET, the triple from Host and headers. name_btid: it must be there. false: it was refused. */
+bool nafkc_state_form(struct nafkc_call *c, bool name_btid);
 /* The answer to whoever may have it: 200, 304, 404, 410. */
 void nafkc_state_tell(struct nafkc_call *c, enum rc rc, const struct nafkc_state *s);
 /* A device's question on the first port; its certificate was taken. */

@@ -13,6 +13,10 @@ static cfg_opt_t ua_options[] = {
 	CFG_STR("client_ca", NULL, CFGF_NONE), CFG_STR("crl", NULL, CFGF_NONE),
 	CFG_INT("connections", 1024, CFGF_NONE), CFG_INT("per_ip", 0, CFGF_NONE), CFG_END()
 };
+static cfg_opt_t ua_mt_options[] = {
+	CFG_STR("listen", NULL, CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
+	CFG_INT("connections", 1024, CFGF_NONE), CFG_INT("per_ip", 0, CFGF_NONE), CFG_END()
+};
 static cfg_opt_t peer_options[] = {
 	CFG_STR("realm", NULL, CFGF_NONE), CFG_STR("address", NULL, CFGF_NONE), CFG_BOOL("tls", cfg_false, CFGF_NONE),
 	CFG_BOOL("insecure", cfg_false, CFGF_NONE), CFG_END()
@@ -26,7 +30,8 @@ cfg_opt_t nafkc_options[] = {
 	DAEMON_OPTIONS, CFG_STR_LIST("naf_id", NULL, CFGF_NONE), CFG_STR("devices", "listed", CFGF_NONE),
 	CFG_STR("key_lifetime_max", "1d", CFGF_NONE), CFG_STR("ks_min_left", "60s", CFGF_NONE), CFG_INT("rate_per_minute", 60, CFGF_NONE),
 	CFG_INT("device_ids_max", 1000, CFGF_NONE), CFG_STR("zn_cache", "300s", CFGF_NONE), CFG_STR("audit_keep", "365d", CFGF_NONE),
-	CFG_SEC("ua", ua_options, CFGF_NONE), CFG_SEC("zn", zn_options, CFGF_NONE), CFG_END()
+	CFG_SEC("ua", ua_options, CFGF_NONE), CFG_SEC("ua_mt", ua_mt_options, CFGF_NONE),
+	CFG_SEC("zn", zn_options, CFGF_NONE), CFG_END()
 };
 
 static void
@@ -60,6 +65,21 @@ read_ua(struct conf *c, cfg_t *s, struct nafkc_conf *out)
 	out->ua.crl = conf_optional(c, s, "crl", CONF_FILE);
 	out->ua.connections = (unsigned)conf_int(c, s, "connections", 1, 100000);
 	out->ua.per_ip = (unsigned)conf_int(c, s, "per_ip", 0, 100000);
+}
+
+/* Off without listen; then nothing else in it has a meaning. */
+static void
+read_ua_mt(struct conf *c, cfg_t *s, struct nafkc_conf *out)
+{
+	if ((out->ua_mt.listen = conf_optional(c, s, "listen", CONF_HOST_PORT)) == NULL) {
+		if (conf_has(c, s, "cert") || conf_has(c, s, "key"))
+			conf_complain(c, s, "listen", "is missing; expected %s", conf_expected(CONF_HOST_PORT));
+		return;
+	}
+	out->ua_mt.cert = conf_text(c, s, "cert", CONF_FILE);
+	out->ua_mt.key = conf_text(c, s, "key", CONF_PRIVATE_FILE);
+	out->ua_mt.connections = (unsigned)conf_int(c, s, "connections", 1, 100000);
+	out->ua_mt.per_ip = (unsigned)conf_int(c, s, "per_ip", 0, 100000);
 }
 
 /* Any peer with tls: ours must be given. */
@@ -131,6 +151,7 @@ nafkc_conf_read(struct conf *c, void *nafkc_conf)
 	out->zn_cache_s = conf_duration(c, NULL, "zn_cache", 0, 86400);
 	out->audit_keep_s = conf_duration(c, NULL, "audit_keep", 3600, 100 * YEAR_S);
 	read_ua(c, conf_section(c, NULL, "ua", 0), out);
+	read_ua_mt(c, conf_section(c, NULL, "ua_mt", 0), out);
 	read_zn(c, conf_section(c, NULL, "zn", 0), out);
 }
 

@@ -11,6 +11,7 @@
 struct metric;
 struct nafkc_call;
 struct nafkc_job;
+struct nafkc_nonces;
 struct nafkc_rates;
 struct nafkc_waiter;
 struct nafkc_zn;
@@ -21,7 +22,9 @@ struct nafkc {
 	struct nafkc_conf conf;
 	struct nafkc_zn *zn;
 	struct nafkc_kscache *kscache;
-	struct nafkc_rates *rates;
+	struct nafkc_rates *rates;	/* of Key Requests, by public key */
+	struct nafkc_rates *mt_rates;	/* on the second port, by address and by B-TID */
+	struct nafkc_nonces *nonces;	/* of the second port */
 	struct secret *pseudonym_key;			/* K12 */
 	struct purge *purge;
 	struct nafkc_call *calls;
@@ -82,6 +85,8 @@ enum rc nafkc_order_unblock(struct nafkc *k, const struct nafkc_target *t) MUST_
 
 /* --- call.c: the core goes; answers that wait for the turn leave with it all the same. After nafkc_keycenter_free(). */
 void nafkc_ua_free(struct nafkc *k);
+/* --- ua_mt.c: who waits for Zn hears REASON_STOPPING; before nafkc_ua_free(). */
+void nafkc_ua_mt_free(struct nafkc *k);
 
 /* --- rate.c: a bucket per public key, bounded */
 enum rc nafkc_rates_new(struct nafkc_rates **out) MUST_USE;

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/purge.h"
+#include "nafkcd/auth.h"
 #include "nafkcd/core.h"
 #include "nafkcd/store.h"
 
@@ -84,7 +85,9 @@ nafkc_new(const struct nafkc_seams *seams, const struct nafkc_conf *conf, struct
 		log_error("nafkc: a NAF_ID, a Diameter peer and a rate above 0 are needed");
 		goto out;
 	}
-	if ((rc = nafkc_pseudonym_key(seams->store, seams->rnd, &k->pseudonym_key)) != RC_OK || (rc = nafkc_rates_new(&k->rates)) != RC_OK || (rc = nafkc_kscache_new(seams->clock, conf->zn_cache_s, &k->kscache)) != RC_OK ||
+	if ((rc = nafkc_pseudonym_key(seams->store, seams->rnd, &k->pseudonym_key)) != RC_OK || (rc = nafkc_rates_new(&k->rates)) != RC_OK ||
+	    (rc = nafkc_rates_new(&k->mt_rates)) != RC_OK || (rc = nafkc_nonces_new(seams->clock, seams->rnd, &k->nonces)) != RC_OK ||
+	    (rc = nafkc_kscache_new(seams->clock, conf->zn_cache_s, &k->kscache)) != RC_OK ||
 	    (rc = nafkc_zn_new(k, &k->zn)) != RC_OK ||
 	    (rc = purge_new(seams->clock, seams->guard, seams->store, &purge, &k->purge)) != RC_OK)
 		goto out;
@@ -117,11 +120,14 @@ nafkc_free(struct nafkc *k)
 		return;
 	nafkc_ops_free(k);
 	nafkc_keycenter_free(k);
+	nafkc_ua_mt_free(k);
 	nafkc_ua_free(k);
 	purge_free(k->purge);
 	nafkc_zn_free(k->zn);
 	nafkc_kscache_free(k->kscache);
 	nafkc_rates_free(k->rates);
+	nafkc_rates_free(k->mt_rates);
+	nafkc_nonces_free(k->nonces);
 	secret_free(k->pseudonym_key);
 	free(k);
 }

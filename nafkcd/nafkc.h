@@ -66,6 +66,11 @@ struct nafkc_conf {
 		unsigned connections, per_ip;	/* at once; per_ip 0 = no limit of its own */
 	} ua;
 	struct {
+		const char *listen;	/* NULL = there is none */
+		const char *cert, *key;
+		unsigned connections, per_ip;
+	} ua_mt;		/* the second port */
+	struct {
 		const char *host, *realm;	/* our Diameter identity */
 		const char *cert, *key, *ca;	/* needed when a peer has tls */
 		int64_t timeout_s;		/* of one request at one peer */
@@ -100,6 +105,8 @@ void nafkc_free(struct nafkc *k);
 
 /* http_on_request: one message on Ua. */
 void nafkc_on_ua(struct http_xchg *x, void *nafkc);
+/* The same on the second Ua port, where MTs come with HTTP Digest under Ks_(ext)_NAF and ask for key states (N7). */
+void nafkc_on_ua_mt(struct http_xchg *x, void *nafkc);
 /* http_refusal_body: a keyError. */
 size_t nafkc_refusal_body(enum reason why, char *out, size_t cap);
 

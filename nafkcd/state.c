@@ -29,12 +29,12 @@
 /* --- the form */
 
 static bool
-take_names(struct nafkc_call *c)
+take_names(struct nafkc_call *c, bool name_btid)
 {
 	const char *btid = nafkc_call_header(c, profile.ua.btid_header), *device = nafkc_call_header(c, profile.ua.device_id_header);
 	char text[96];
 
-	if (btid == NULL || btid_parse(span_str(btid), &c->ask.triple.btid) != RC_OK)
+	if (btid == NULL ? name_btid : btid_parse(span_str(btid), &c->ask.triple.btid) != RC_OK)
 		snprintf(text, sizeof(text), "%s: %s", profile.ua.btid_header, btid == NULL ? "is missing" : "does not match its form");
 	else if (device == NULL || device_id_parse(span_str(device), &c->ask.triple.device_id) != RC_OK)
 		snprintf(text, sizeof(text), "%s: %s", profile.ua.device_id_header, device == NULL ? "is missing" : "does not match its form");
@@ -45,7 +45,7 @@ take_names(struct nafkc_call *c)
 }
 
 bool
-nafkc_state_form(struct nafkc_call *c)
+nafkc_state_form(struct nafkc_call *c, bool name_btid)
 {
 	static const struct uaxml_request none = { .has_fqdn = false };
 	const struct nafkc *k = c->k;
@@ -56,7 +56,7 @@ nafkc_state_form(struct nafkc_call *c)
 		nafkc_call_refuse(c, REASON_UA_METHOD, NULL, 0);
 		return false;
 	}
-	if (!take_names(c))
+	if (!take_names(c, name_btid))
 		return false;
 	if (nafkc_policy_naf(k->conf.naf_ids, k->conf.n_naf_ids, &none, nafkc_call_header(c, "Host"), &which) != REASON_NONE) {
 		nafkc_call_refuse(c, REASON_UA_NAF_UNKNOWN, NULL, 0);
@@ -126,7 +126,7 @@ nafkc_state_ask(struct nafkc_call *c)
 	struct nafkc_state s = { .gone = false };
 	enum rc rc, blocked;
 
-	if (!nafkc_state_form(c))
+	if (!nafkc_state_form(c, true))
 		return;
 	if (timeguard_jumped(k->s.guard)) {
 		nafkc_call_refuse(c, REASON_CLOCK_JUMPED, NULL, 2);

@@ -108,6 +108,7 @@ boot_nafkc(struct sim *s, struct host *h)
 	h->core = n;
 	must(nafkc_start(n), "nafkc_start");
 	must(sim_http_listen(s->http, SIM_UA, nafkc_on_ua, n), "Ua");
+	must(sim_http_listen(s->http, SIM_UA_MT, nafkc_on_ua_mt, n), "Ua for MTs");
 }
 
 static void
@@ -158,16 +159,16 @@ static void mt_end(void *core) { mt_free(core); }
 static void dev_end(void *core) { extdev_free(core); }
 
 static const struct kind {
-	const char *name, *link, *http;
+	const char *name, *link, *http[2];
 	const struct store_schema *schema;
 	void (*boot)(struct sim *s, struct host *h);
 	void (*end)(void *core);
 	const struct ctl_op *ops;
 } kinds[SIM_HOSTS] = {
-	[SIM_BSF] = { "bsfd", SIM_ZN, SIM_UB, &bsf_store_schema, boot_bsf, bsf_end, bsf_ctl_ops },
-	[SIM_NAFKC] = { "nafkcd", NULL, SIM_UA, &nafkc_store_schema, boot_nafkc, nafkc_end, nafkc_ctl_ops },
-	[SIM_MT] = { "mtd", SIM_LOCAL, NULL, &mt_store_schema, boot_mt, mt_end, mt_ctl_ops },
-	[SIM_DEV] = { "extdevd", NULL, NULL, &extdev_store_schema, boot_dev, dev_end, extdev_ctl_ops },
+	[SIM_BSF] = { "bsfd", SIM_ZN, { SIM_UB }, &bsf_store_schema, boot_bsf, bsf_end, bsf_ctl_ops },
+	[SIM_NAFKC] = { "nafkcd", NULL, { SIM_UA, SIM_UA_MT }, &nafkc_store_schema, boot_nafkc, nafkc_end, nafkc_ctl_ops },
+	[SIM_MT] = { "mtd", SIM_LOCAL, { NULL }, &mt_store_schema, boot_mt, mt_end, mt_ctl_ops },
+	[SIM_DEV] = { "extdevd", NULL, { NULL }, &extdev_store_schema, boot_dev, dev_end, extdev_ctl_ops },
 };
 
 static const struct kind *
@@ -213,6 +214,13 @@ no_commit(void *arg)
 	return 1;
 }
 
+static void
+kill_http(struct sim *s, struct host *h, bool gone)
+{
+	for (size_t i = 0; i < 2 && h->http[i] != NULL; i++)
+		sim_http_kill(s->http, h->http[i], gone);
+}
+
 /* lose: the turn that is open is lost; else it is committed, as one that ends just before the blow. */
 static void
 die(struct sim *s, enum sim_host i, bool lose)
@@ -224,8 +232,7 @@ die(struct sim *s, enum sim_host i, bool lose)
 	/* From here on nothing of it reaches anyone. */
 	if (h->link != NULL)
 		link_mem_cut(s->net, h->link, true);
-	if (h->http != NULL)
-		sim_http_kill(s->http, h->http, false);
+	kill_http(s, h, false);
 	if (lose)
 		(void)sqlite3_commit_hook(sqlite3_db_handle(store_stmt(h->store, 0)), no_commit, NULL);
 	turn_end(h->turn);
@@ -233,8 +240,7 @@ die(struct sim *s, enum sim_host i, bool lose)
 	kind(i)->end(h->core);
 	turn_end(h->turn);	/* what was still open gets its answer, as in daemon.c */
 	h->core = NULL;
-	if (h->http != NULL)
-		sim_http_kill(s->http, h->http, true);
+	kill_http(s, h, true);
 	trace_free(h->trace);
 	turn_free(h->turn);
 	timeguard_free(h->guard);
@@ -391,7 +397,7 @@ sim_new(const struct sim_conf *conf)
 			(void)snprintf(h->name, sizeof h->name, "%s-%zu", kind((enum sim_host)i)->name, 1 + i - SIM_DEV);
 		make_peer(h, i);
 		h->link = kind((enum sim_host)i)->link;
-		h->http = kind((enum sim_host)i)->http;
+		memcpy(h->http, kind((enum sim_host)i)->http, sizeof h->http);
 		rnd_seeded_init(&h->rnd, conf->seed * 1000 + i);
 		must(rnd_bytes(&h->rnd.rnd, key, sizeof key), "store key");
 		must(secret_from(span_of(key, sizeof key), &h->key), "store key");

@@ -24,6 +24,7 @@ enum sim_host { SIM_BSF, SIM_NAFKC, SIM_MT, SIM_DEV, SIM_HOSTS };
 #define SIM_IMPI "001010123456789@ims.mnc001.mcc001.3gppnetwork.org"
 #define SIM_UB "bsf.mnc001.mcc001.pub.3gppnetwork.org:80"
 #define SIM_UA "nafkc.example.org:443"
+#define SIM_UA_MT "nafkc.example.org:8444"	/* the second port, for MTs */
 #define SIM_ZN "tcp:bsf.example.org:3868"
 #define SIM_LOCAL "unix:/sim/mt"
 #define SIM_NAF_ID "nafkc.example.org/0100000002"

@@ -10,7 +10,7 @@
 struct host {
 	char name[32];
 	const char *link;		/* where it is reached; cut when it dies */
-	const char *http;
+	const char *http[2];		/* where its HTTP servers are reached */
 	char path[300];
 	char device_id[DEVICE_ID_MAX + 1];
 	struct http_peer peer;

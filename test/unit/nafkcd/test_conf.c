@@ -82,6 +82,7 @@ START_TEST(defaults)
 	ck_assert_str_eq(out.ua.listen, "127.0.0.1:8443");	/* loopback unless somebody says otherwise */
 	ck_assert_ptr_null(out.ua.crl);
 	ck_assert(out.ua.connections == 1024 && out.ua.per_ip == 0);
+	ck_assert_ptr_null(out.ua_mt.listen);
 	ck_assert_int_eq(out.zn.timeout_s, 3);
 	ck_assert_int_eq(out.zn.watchdog_s, 30);
 	ck_assert_uint_eq(out.zn.n_peers, 1);
@@ -110,6 +111,50 @@ START_TEST(every_key_is_read)
 	ck_assert(out.zn.n_peers == 2 && out.zn.peers[0].tls && out.zn.peers[0].insecure && out.zn.cert != NULL);
 	ck_assert_str_eq(out.ua.listen, "[::1]:0");
 	ck_assert(out.ua.connections == 9 && out.ua.per_ip == 2);
+	done(&out, c);
+}
+END_TEST
+
+/* The second port: all or nothing. */
+static const struct {
+	const char *listen;
+	bool cert, key;
+	const char *says;	/* NULL = taken */
+} second[] = {
+	{ "listen = \"127.0.0.1:0\"", true, true, NULL },
+	{ "listen = \"127.0.0.1:0\"\nconnections = 5\nper_ip = 3", true, true, NULL },
+	{ "", false, false, NULL },
+	{ "", true, false, "listen" },
+	{ "", false, true, "listen" },
+	{ "listen = \"127.0.0.1:0\"", false, true, "cert" },
+	{ "listen = \"127.0.0.1:0\"", true, false, "key" },
+	{ "listen = \"nowhere\"", true, true, "listen" },
+	{ "listen = \"127.0.0.1:0\"\nconnections = 0", true, true, "connections" },
+	{ "client_ca = \"/tmp\"", false, false, "client_ca" },
+};
+
+START_TEST(the_second_port_is_whole_or_off)
+{
+	char top[1024];
+	struct nafkc_conf out;
+	struct conf *c;
+	int n = snprintf(top, sizeof top, NAF "\nua_mt { %s\n", second[_i].listen);
+
+	if (second[_i].cert)
+		n += snprintf(top + n, sizeof top - (size_t)n, "cert = \"%s\"\n", tmpdir_file("cert"));
+	if (second[_i].key)
+		n += snprintf(top + n, sizeof top - (size_t)n, "key = \"%s\"\n", tmpdir_file("key"));
+	snprintf(top + n, sizeof top - (size_t)n, "}");
+	if (second[_i].says != NULL) {
+		ck_rc(read_text(file(top, ua_files(), "", PEER), &out, &c), RC_SYNTAX);
+		ck_assert_msg(strstr(complaints, second[_i].says) != NULL && strncmp(complaints, "nafkcd.conf:", 12) == 0, "%s", complaints);
+	} else {
+		ck_assert_msg(read_text(file(top, ua_files(), "", PEER), &out, &c) == RC_OK, "%s", complaints);
+		ck_assert_int_eq(out.ua_mt.listen != NULL, second[_i].cert);
+		if (second[_i].cert)
+			ck_assert(out.ua_mt.cert != NULL && out.ua_mt.key != NULL);
+		ck_assert_uint_eq(out.ua_mt.per_ip, _i == 1 ? 3 : 0);
+	}
 	done(&out, c);
 }
 END_TEST
@@ -170,6 +215,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, tmpdir_remove);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, every_key_is_read);
+	tcase_add_loop_test(t, the_second_port_is_whole_or_off, 0, TABLE_N(second));
 	tcase_add_loop_test(t, what_is_wrong_is_named, 0, TABLE_N(bad));
 	tcase_add_test(t, a_key_that_others_may_read_is_refused);
 	suite_add_tcase(s, t);

@@ -64,11 +64,11 @@ struct said {
 	struct http_xchg x;		/* first */
 	struct http_request req;
 	struct http_peer peer;
-	struct http_header headers[4];
+	struct http_header headers[6];
 	bool over, closed;
 	int status;
 	char body[UAXML_MAX + 1];
-	char retry_after[32], allow[32], cache[32], type[64], etag[64];
+	char retry_after[32], allow[32], cache[32], type[64], etag[64], www[1024], info[1024];
 };
 
 static const uint8_t key_a[32] = { 0xa }, key_b[32] = { 0xb };
@@ -301,6 +301,10 @@ said_answer(struct http_xchg *x, int status, const struct http_header *h, size_t
 		snprintf(s->type, sizeof s->type, "%s", v);
 	if ((v = http_header_get(h, n, "ETag")) != NULL)
 		snprintf(s->etag, sizeof s->etag, "%s", v);
+	if ((v = http_header_get(h, n, "WWW-Authenticate")) != NULL)
+		snprintf(s->www, sizeof s->www, "%s", v);
+	if ((v = http_header_get(h, n, "Authentication-Info")) != NULL)
+		snprintf(s->info, sizeof s->info, "%s", v);
 }
 
 static inline void
