@@ -255,7 +255,10 @@ extdev_reuse(struct extdev_mt *m)
 	return good;
 }
 
-/* What is owed, else the key that is there. False: neither, or the link is needed first. */
+/*
+ * What is owed, else the key that is there. False: neither, or the link is needed first. The key that is there is no answer to a key
+ * request that is pending: that began because another one was wanted.
+ */
 static bool
 use_what_is_there(struct extdev_mt *m)
 {
@@ -263,7 +266,7 @@ use_what_is_there(struct extdev_mt *m)
 
 	if (m->id.s[0] != '\0' && settle_what_is_owed(m, &linked))
 		return linked;
-	return extdev_reuse(m);
+	return (!TAILQ_EMPTY(&m->p.askers) || m->p.wanted) && extdev_reuse(m);
 }
 
 /* N6: what the MT has derived already is not derived again. */

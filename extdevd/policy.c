@@ -133,6 +133,8 @@ bool
 extdev_transient(enum reason why)
 {
 	int http = reason_get(why)->http;
+	const char *code = reason_get(why)->local;
 
-	return http == 503 || http == 429 || http == 408;
+	/* the MT's BSF comes back, a card is put in: the MT's own words for it have no status */
+	return http == 503 || http == 429 || http == 408 || strcmp(code, "bootstrap-failed") == 0 || strcmp(code, "no-uicc") == 0;
 }

@@ -98,6 +98,15 @@ leave(struct extdev_mt *m)
 	p->state = EXTDEV_IDLE;
 }
 
+/* N6: one that another asker did not need, or did not get to. */
+static bool
+pending(struct extdev_mt *m)
+{
+	struct extdev_request r;
+
+	return m->id.s[0] != '\0' && extdev_store_get_request(m->e->s.store, &m->id, &r) == RC_OK;
+}
+
 static void
 trace_end(struct extdev_mt *m, const char *msg, const char *result)
 {
@@ -152,7 +161,7 @@ extdev_fail(struct extdev_mt *m, enum reason why, int64_t retry_after_s, bool la
 		wait_s = p->back_off_s > wait_s ? p->back_off_s : wait_s;
 		p->back_off_s = 2 * wait_s > BACK_OFF_MAX_S ? BACK_OFF_MAX_S : 2 * wait_s;
 	}
-	if ((p->wanted || later) && !m->e->stopping)
+	if ((p->wanted || later || pending(m)) && !m->e->stopping)
 		clock_timer_set(p->again, wait_s * 1000);
 	if (!TAILQ_EMPTY(&p->askers))
 		extdev_begin(m);
@@ -183,6 +192,8 @@ extdev_succeed(struct extdev_mt *m, const struct extdev_key *k, int scenario, bo
 	p->back_off_s = 0;
 	tell_askers(m, &r);
 	extdev_ops_on_key(m->e);
+	if (pending(m) && !m->e->stopping)
+		clock_timer_set(p->again, m->e->conf.retry_s * 1000);
 	if (!TAILQ_EMPTY(&p->askers))
 		extdev_begin(m);
 }

@@ -435,6 +435,7 @@ struct link_net *sim_net(struct sim *s) { return s->net; }
 struct bsf *sim_bsf(struct sim *s) { return s->host[SIM_BSF].core; }
 struct nafkc *sim_nafkc(struct sim *s) { return s->host[SIM_NAFKC].core; }
 struct mt *sim_mt(struct sim *s) { return s->host[SIM_MT].core; }
+void *sim_core(struct sim *s, enum sim_host h) { return s->host[h].core; }
 struct extdev *sim_dev(struct sim *s) { return s->host[SIM_DEV].core; }
 struct store *sim_store(struct sim *s, enum sim_host h) { return s->host[h].store; }
 size_t sim_hosts(const struct sim *s) { return s->n_hosts; }

@@ -54,6 +54,8 @@ struct bsf *sim_bsf(struct sim *s);
 struct nafkc *sim_nafkc(struct sim *s);
 struct mt *sim_mt(struct sim *s);
 struct extdev *sim_dev(struct sim *s);
+/* Any host's core; NULL: it is dead. */
+void *sim_core(struct sim *s, enum sim_host h);
 struct store *sim_store(struct sim *s, enum sim_host h);
 const char *sim_store_path(struct sim *s, enum sim_host h);
 

@@ -126,6 +126,8 @@ START_TEST(transient)
 	ck_assert(extdev_transient(REASON_EXT_NAF_UNAVAILABLE));
 	ck_assert(extdev_transient(REASON_EXT_NAF_TOO_MANY));
 	ck_assert(extdev_transient(REASON_CLOCK_JUMPED));
+	ck_assert(extdev_transient(REASON_BSF_UNREACHABLE));	/* the MT's, in its own words */
+	ck_assert(extdev_transient(REASON_CARD_NONE));
 	ck_assert(!extdev_transient(REASON_LOCAL_REFUSED));
 	ck_assert(!extdev_transient(REASON_EXT_NAF_REFUSED));
 	ck_assert(!extdev_transient(REASON_EXT_NO_COMMON_NAF));

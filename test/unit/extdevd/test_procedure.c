@@ -65,6 +65,29 @@ START_TEST(a_failure_is_everybodys)
 }
 END_TEST
 
+/* A request that a kill left pending is not forgotten because the key that is there does for whoever asks next. */
+START_TEST(N6_a_pending_request_outlives_a_reuse)
+{
+	rig_scenario1(&d, B1, 7);
+	rig_ask(&d2, false, true);
+	rig_info(B1);
+	rig_derive(NULL, B2);
+	rig_restart();
+	ck_assert(rig_pending());
+	if (_i == 0) {			/* somebody asks, and is served by the old key */
+		rig_naf_silent(REASON_HTTP_UNREACHABLE);
+		rig_ask(&d, false, false);
+		rig_is_done(&d, 0, B1);
+		rig_advance(31 * 1000);
+	}
+	rig_naf_key(8, 3600);
+	rig_complete(B2, 8);
+	ck_assert(!rig_pending());
+	ck_assert_int_eq(rig_keys().all, 1);
+	ck_assert_str_eq(rig_keys().btids[0], B2);
+}
+END_TEST
+
 /* --- K1 */
 
 static void
@@ -658,6 +681,7 @@ main(void)
 	tcase_add_test(t, later_askers_join);
 	tcase_add_test(t, K9_new_is_served_after_the_one_under_way);
 	tcase_add_test(t, a_failure_is_everybodys);
+	tcase_add_loop_test(t, N6_a_pending_request_outlives_a_reuse, 0, 2);
 	tcase_add_test(t, K1_the_asker_chooses);
 	tcase_add_test(t, K1_a_stranger_is_not_dialled);
 	tcase_add_test(t, K1_an_empty_list_our_first);

@@ -1,0 +1,105 @@
+/*
+ * One MT, many devices, and trouble: daemons die at any moment, wires break, answers get lost. In the end every pair agrees on one
+ * valid key, and no store holds a row that is expired or orphaned.
+ *
+ * KSLOCAL_SIM_SEEDS=n runs n seeds instead of a handful; a failure names its seed. KSLOCAL_SIM_SEED=n runs that one alone and lets
+ * the daemons talk.
+ */
+#include "test/sim/trouble.h"
+#include "test/unit/unit.h"
+
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define DEVICES 50
+#define TROUBLE_MS 120000
+#define QUIET_MS 1500000	/* the longest pause of anyone is 10 minutes, and some follow each other */
+
+static struct sim *s;
+static struct trouble *t;
+
+static void
+setup(void)
+{
+	if (getenv("KSLOCAL_SIM_SEED") == NULL)
+		log_set_level(LOG_LEVEL_ERROR);
+}
+
+static void
+begin(uint64_t seed, size_t devices)
+{
+	s = sim_new(&(struct sim_conf){ .seed = seed, .n_devices = devices, .at_start = true });
+	t = trouble_new(s, seed);
+}
+
+static void
+end(void)
+{
+	trouble_free(t);
+	sim_free(s);
+}
+
+/* Everything is mended; left alone, they come to agree by themselves. */
+static void
+comes_to_rest(int seed)
+{
+	trouble_heal(t);
+	(void)sim_run(s, NULL, NULL, QUIET_MS);
+	ck_assert_msg(trouble_discord(s)[0] == '\0', "seed %d, %u deaths: %s", seed, trouble_deaths(t), trouble_discord(s));
+	ck_assert_msg(trouble_offence(s)[0] == '\0', "seed %d, %u deaths: %s", seed, trouble_deaths(t), trouble_offence(s));
+}
+
+START_TEST(K2_K4_N6_fifty_devices_and_random_kills_of_any_daemon)
+{
+	begin((uint64_t)_i, DEVICES);
+	trouble_run(t, TROUBLE_MS);
+	ck_assert_uint_gt(trouble_deaths(t), 10);
+	comes_to_rest(_i);
+	end();
+}
+END_TEST
+
+/* The same with few devices, so that each of them is hit in each of its steps. */
+START_TEST(K2_K4_N6_a_few_devices_and_random_kills)
+{
+	begin(1000 + (uint64_t)_i, 3);
+	trouble_run(t, TROUBLE_MS);
+	comes_to_rest(_i);
+	end();
+}
+END_TEST
+
+/* K8: fifty at once cost one run. */
+START_TEST(K8_fifty_at_once_cost_one_run)
+{
+	struct mt_counts c;
+
+	begin(7, DEVICES);
+	comes_to_rest(7);
+	mt_get_counts(sim_mt(s), &c);
+	ck_assert_uint_eq(c.ub_runs, 1);
+	ck_assert_uint_eq(c.keys_confirmed, DEVICES);
+	end();
+}
+END_TEST
+
+int
+main(void)
+{
+	const char *text = getenv("KSLOCAL_SIM_SEEDS"), *only = getenv("KSLOCAL_SIM_SEED");
+	int seeds = text != NULL ? atoi(text) : 0, first = only != NULL ? atoi(only) : 1;
+	Suite *suite = suite_create("many");
+	TCase *c = tcase_create("trouble");
+
+	tcase_set_timeout(c, 300);
+	tcase_add_unchecked_fixture(c, setup, NULL);
+	tcase_add_test(c, K8_fifty_at_once_cost_one_run);
+	tcase_add_loop_test(c, K2_K4_N6_fifty_devices_and_random_kills_of_any_daemon, first,
+	    only != NULL ? first + 1 : 1 + (seeds > 0 ? seeds : 5));
+	tcase_add_loop_test(c, K2_K4_N6_a_few_devices_and_random_kills, first,
+	    only != NULL ? first + 1 : 1 + (seeds > 0 ? 10 * seeds : 30));
+	suite_add_tcase(suite, c);
+	return unit_run(suite);
+}
