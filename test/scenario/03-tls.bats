@@ -135,7 +135,7 @@ element() { sed -n "s|.*<$1>\([^<]*\)</$1>.*|\1|p" <<<"$body"; }
 	[[ $body != *ksLocalDevice* ]]
 }
 
-@test "N1: a blocked device: 403 refused and no Zn message; allowed again: 200" {
+@test "N1, N8: a blocked device: 403 refused and no Zn message; allowed again: that key does not come back, the next one does" {
 	establish --new
 	ksctl nafkcd device block "$device_id"
 	before=$(kj bsfd status | get .zn_requests)
@@ -145,6 +145,9 @@ element() { sed -n "s|.*<$1>\([^<]*\)</$1>.*|\1|p" <<<"$body"; }
 	run ksctl --json extdevd establish --force
 	[ "$status" -eq 4 ] || [ "$status" -eq 1 ]
 	ksctl nafkcd device allow "$device_id"
+	post "$(xml "$btid" "$device_id")"
+	refused 403 bootstrap-again
+	establish --new
 	post "$(xml "$btid" "$device_id")"
 	[ "$code" = 200 ]
 }

@@ -142,11 +142,11 @@ each_verb() {
 	ksctl --json mtd trace --follow >"$BATS_TEST_TMPDIR/events" 2>&1 3>&- &
 	follower=$!
 	establish --new
-	for _ in $(seq 100); do grep -q "\"run\":\"$run\".*\"step\":10" "$BATS_TEST_TMPDIR/events" && break; sleep 0.05; done
+	for _ in $(seq 100); do grep -q "\"step\":10,\"run\":\"$run\"" "$BATS_TEST_TMPDIR/events" && break; sleep 0.05; done
 	lab stop mtd
 	rc=0
 	wait $follower || rc=$?
 	[ "$rc" -eq 3 ]
-	grep -q "\"run\":\"$run\".*\"step\":10" "$BATS_TEST_TMPDIR/events"
+	grep -q "\"step\":10,\"run\":\"$run\"" "$BATS_TEST_TMPDIR/events"
 	lab start mtd
 }
