@@ -209,6 +209,12 @@ rpc_link(struct rpc *r)
 	return r->link;
 }
 
+uint64_t
+rpc_lines(const struct rpc *r)
+{
+	return r->lines;
+}
+
 struct rpc *
 rpc_req_rpc(struct rpc_req *q)
 {

@@ -38,6 +38,7 @@ struct rpc {
 	size_t n_reqs, n_asks;
 	json_int_t next_id;
 	unsigned bad;
+	uint64_t lines;
 	size_t scanned;			/* octets at the front of the input that hold no newline */
 	bool skipping;			/* inside a line that is too long */
 	bool closing, dead;

@@ -113,6 +113,7 @@ on_line(struct rpc *r, struct span line, size_t with_newline)
 	json_t *o = NULL;
 	enum rc rc = rpc_parse(line, r->opt.line_max, &o);
 
+	r->lines++;
 	link_drain(r->link, with_newline);
 	if (rc == RC_OK)
 		on_object(r, o);
@@ -134,8 +135,10 @@ take_line(struct rpc *r)
 		return false;
 	if (r->skipping || nl == NULL) {
 		link_drain(r->link, nl != NULL ? n + 1 : n);
-		if (!r->skipping)
+		if (!r->skipping) {
+			r->lines++;
 			bad_line(r, "the line is too long");
+		}
 		r->skipping = nl == NULL;
 		r->scanned = 0;
 		return nl != NULL;
