@@ -77,6 +77,8 @@ const struct ksctl_verb ksctl_verbs[] = {
 	{ MTD, "device allow", "device-allow", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "a device may have keys, now and from now on" },
 	{ MTD, "device refuse", "device-refuse", p_device, KSCTL_SHOW_MEMBERS, NULL, 0, false,
 	    "a device may have none from now on; its keys are deleted, its tunnels closed" },
+	{ MTD, "use", "use", p_device, KSCTL_SHOW_MEMBERS, NULL, 40, false, "ask a connected device to open a tunnel on its key" },
+	{ MTD, "tunnel list", "tunnel-list", NULL, KSCTL_SHOW_TABLE, "tunnels", 0, false, "tunnels that are up" },
 	{ MTD, "uicc insert", "uicc-insert", p_image, KSCTL_SHOW_DONE, NULL, 0, false, "put a software card in" },
 	{ MTD, "uicc eject", "uicc-eject", NULL, KSCTL_SHOW_DONE, NULL, 0, false, "take the software card out" },
 	{ MTD, "uicc status", "uicc-status", NULL, KSCTL_SHOW_MEMBERS, NULL, 0, false, "the reader, and whether a card is in" },

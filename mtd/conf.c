@@ -6,6 +6,7 @@
 
 #include "common/daemon.h"
 #include "common/hex.h"
+#include "mtd/conf_int.h"
 #include "mtd/pcsc_watch.h"
 #include "mtd/ub_msg.h"
 
@@ -26,7 +27,7 @@ static cfg_opt_t bsf_options[] = {
 static cfg_opt_t local_options[] = {
 	CFG_STR("listen", NULL, CFGF_NONE), CFG_BOOL("insecure", cfg_false, CFGF_NONE), CFG_STR("mode", "0600", CFGF_NONE),
 	CFG_INT("links_max", 256, CFGF_NONE), CFG_STR("tls", "off", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE),
-	CFG_STR("key", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_END()
+	CFG_STR("key", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("use_on_connect", "none", CFGF_NONE), CFG_END()
 };
 cfg_opt_t mt_options[] = {
 	DAEMON_OPTIONS, CFG_SEC("uicc", uicc_options, CFGF_NONE), CFG_SEC("bsf", bsf_options, CFGF_NONE),
@@ -34,6 +35,8 @@ cfg_opt_t mt_options[] = {
 	CFG_INT("runs_per_hour", 30, CFGF_NONE), CFG_INT("runs_per_hour_device", 6, CFGF_NONE),
 	CFG_STR_LIST("devices", NULL, CFGF_NONE), CFG_STR("device_policy", NULL, CFGF_NONE),
 	CFG_STR("ask_timeout", "60s", CFGF_NONE), CFG_INT("unused_keys_max", 4, CFGF_NONE),
+	CFG_INT("streams_max", 100, CFGF_NONE), CFG_INT("tunnels_max", 4, CFGF_NONE), CFG_INT("stream_buffer", 262144, CFGF_NONE),
+	CFG_SEC("service", mt_service_options, CFGF_MULTI | CFGF_TITLE),
 	CFG_SEC("local", local_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
 };
 
@@ -287,6 +290,7 @@ read_local_tls(struct conf *c, cfg_t *s, struct mt_file_conf *out, size_t i)
 static void
 read_locals(struct conf *c, struct mt_file_conf *out)
 {
+	static const char *const uses[] = { "none", "mt", NULL };
 	struct mt_conf *m = &out->mt;
 	size_t n = conf_count(c, NULL, "local");
 
@@ -310,6 +314,7 @@ read_locals(struct conf *c, struct mt_file_conf *out)
 		l->insecure = conf_bool(c, s, "insecure");
 		l->unix_mode = read_mode(c, s);
 		l->links_max = (size_t)conf_int(c, s, "links_max", 1, 1024);
+		l->use_on_connect = conf_word(c, s, "use_on_connect", uses) == 1;
 		read_local_tls(c, s, out, i);
 	}
 }
@@ -328,5 +333,6 @@ mt_conf_read(struct conf *c, void *mt_file_conf)
 	m->runs_per_hour_device = (unsigned)conf_int(c, NULL, "runs_per_hour_device", 1, COUNT_MAX);
 	read_devices(c, m);
 	m->unused_keys_max = (unsigned)conf_int(c, NULL, "unused_keys_max", 1, 1024);
+	mt_conf_read_use(c, m);
 	read_locals(c, out);
 }

@@ -101,6 +101,7 @@ on_card_change(void *arg, bool deleted)
 		mt_gba_keys_gone(g, INT64_MAX);
 	if (mt_sim_state(g->sim) == MT_SIM_READING)
 		return;
+	tell_gone(g);			/* suspended, perhaps */
 	for (struct mt_waiter *w = mt_wait_take(&g->gate); w != NULL; w = next) {
 		struct mt_asker *a = (struct mt_asker *)w;
 
@@ -226,6 +227,14 @@ mt_gba_key_card(struct mt_gba *g, struct iccid *out)
 	return rc == RC_OK ? REASON_NONE : REASON_INTERNAL;
 }
 
+static void
+confirmed(struct mt_gba *g, const struct triple *t, const char *kcv)
+{
+	mt_tally_add(&g->tally, MT_TALLY_KEYS_CONFIRMED);
+	purge_deleted(g->purge);	/* the pair's older key is gone */
+	log_info("gba: device_id=%s btid=%s kcv=%s confirmed", t->device_id.s, t->btid.s, kcv);
+}
+
 enum reason
 mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[static PROOF_LEN + 1])
 {
@@ -244,12 +253,24 @@ mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[sta
 	if (rc != RC_OK)
 		return REASON_INTERNAL;
 	memcpy(out, proven.proof, sizeof proven.proof);
-	if (!proven.confirmed)
-		return REASON_NONE;
-	mt_tally_add(&g->tally, MT_TALLY_KEYS_CONFIRMED);
-	purge_deleted(g->purge);	/* the pair's older key is gone */
-	log_info("gba: device_id=%s btid=%s kcv=%s confirmed", c->triple.device_id.s, c->triple.btid.s, proven.kcv);
+	if (proven.confirmed)
+		confirmed(g, &c->triple, proven.kcv);
 	return REASON_NONE;
+}
+
+enum rc
+mt_gba_confirm(struct mt_gba *g, const struct mt_key *k)
+{
+	char kcv[KCV_LEN + 1];
+	enum rc rc;
+
+	if ((rc = secret_kcv(k->ks_local_mt, kcv)) != RC_OK)
+		return rc;
+	if ((rc = mt_store_confirm_key(g->s->store, &k->iccid, &k->triple)) != RC_OK)
+		return rc;
+	if (k->state != MT_KEY_CONFIRMED)
+		confirmed(g, &k->triple, kcv);
+	return RC_OK;
 }
 
 void

@@ -68,6 +68,9 @@ enum reason mt_gba_key_card(struct mt_gba *g, struct iccid *out);
  */
 enum reason mt_gba_complete(struct mt_gba *g, const struct localif_complete *c, char out[static PROOF_LEN + 1]);
 
+/* K2: a finished `use` handshake confirms. k as the store gave it. RC_NOTFOUND: gone since; else as the store. */
+enum rc mt_gba_confirm(struct mt_gba *g, const struct mt_key *k) MUST_USE;
+
 /* A run now for an application, asked by the operator: joins one under way, and no bucket pays. ks NULL unless done. */
 typedef void mt_gba_booted_fn(void *arg, const struct mt_outcome *o, const struct mt_ks *ks);
 void mt_gba_bootstrap(struct mt_gba *g, enum mt_app_kind kind, mt_gba_booted_fn *fn, mt_progress_fn *progress, void *arg);

@@ -42,6 +42,13 @@ session_free(struct mt_session *s)
 	free(s);
 }
 
+void
+mt_session_end(struct mt_session *s)
+{
+	mt_gba_conn_ended(s->l->g, &s->from);
+	session_free(s);
+}
+
 static void
 on_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 {
@@ -53,8 +60,7 @@ on_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 		log_info("local: link=%s conn=%s closed", s->from.link, s->from.conn);
 	else
 		log_reason(why, "local: link=%s conn=%s: %s", s->from.link, s->from.conn, detail);
-	mt_gba_conn_ended(l->g, &s->from);
-	session_free(s);
+	mt_session_end(s);
 	look_closed(l);
 }
 
@@ -88,7 +94,7 @@ session_new(struct mt_heard *h, struct link *link, struct mt_session **out)
 
 	if (s == NULL)
 		return RC_NOMEM;
-	if ((rc = rnd_bytes(h->l->s->rnd, conn, sizeof conn)) != RC_OK)
+	if ((rc = rnd_bytes(h->l->s->rnd, conn, sizeof conn)) != RC_OK || (rc = proof_challenge(h->l->s->rnd, s->challenge)) != RC_OK)
 		goto out;
 	if ((rc = rpc_new(link, h->l->s->clock, NULL, &cb, s, &s->rpc)) != RC_OK)
 		goto out;
@@ -122,17 +128,25 @@ on_accept(struct link *link, void *arg)
 /* --- life */
 
 enum rc
-mt_local_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt_gba *g, const struct mt_id *id, struct mt_local **out)
+mt_local_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt_gba *g, struct mt_use *use, const struct mt_id *id,
+    struct mt_local **out)
 {
 	struct mt_local *l = calloc(1, sizeof *l);
+	struct mt_invite_env env = { s, conf, g, use, mt_local_ask, l };
+	enum rc rc;
 
 	if (l == NULL)
 		return RC_NOMEM;
 	l->s = s;
 	l->conf = conf;
 	l->g = g;
+	l->use = use;
 	l->id = *id;
 	LIST_INIT(&l->sessions);
+	if ((rc = mt_invites_new(&env, &l->invites)) != RC_OK) {
+		free(l);
+		return rc;
+	}
 	*out = l;
 	return RC_OK;
 }
@@ -148,6 +162,8 @@ mt_local_free(struct mt_local *l)
 	while ((s = LIST_FIRST(&l->sessions)) != NULL)
 		session_free(s);
 	mt_local_drop_ops(l);
+	mt_local_drop_channels(l);
+	mt_invites_free(l->invites);
 	free(l);
 }
 

@@ -6,7 +6,10 @@
  *	  │ info {device_id} ──────────────────────▶ │ NAF_IDs; B-TID if a valid Ks is there and the device admitted (K11)
  *	  │ derive {naf_id, device_id, btid?} ─────▶ │ gba.c; ◀─ progress …; ◀─ B-TID, NAF_ID, challenge
  *	  │ complete {triple, proof?} ─────────────▶ │ ◀─ proof (K3)
- *	  │ forget ────────────────────────────────▶ │ refused: no link is secured with a key yet
+ *	  │ use {triple} ──────────────────────────▶ │ ◀─ ok, the last plain octets of this channel (U2); use.h goes on with it
+ *	  │ ◀──────────────────────── use {triple} ─ │ please open a channel and use it (U1)
+ *	  │ ◀─────────────────────────────── renew ─ │ please establish anew (U4)
+ *	  │ forget ────────────────────────────────▶ │ refused: only inside a tunnel on the newer key (K5)
  *
  * No key, nor a check value of one, ever goes out here (K10).
  */
@@ -18,12 +21,14 @@
 #include "common/device_id.h"
 #include "common/rc.h"
 #include "mtd/gba.h"
+#include "mtd/invite.h"
 #include "mtd/mt.h"
 
 struct mt_local;
+struct mt_use;
 
 /* All borrowed. Caller frees. RC_NOMEM. */
-enum rc mt_local_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt_gba *g, const struct mt_id *id,
+enum rc mt_local_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt_gba *g, struct mt_use *use, const struct mt_id *id,
     struct mt_local **out) MUST_USE;
 /* NULL is fine. */
 void mt_local_free(struct mt_local *l);
@@ -37,6 +42,8 @@ void mt_local_stop(struct mt_local *l, void (*done)(void *arg), void *arg);
 /* Addresses bound, as an array of texts; who is connected, as an array of objects; K11's problem. */
 json_t *mt_local_addresses(const struct mt_local *l);
 json_t *mt_local_links(const struct mt_local *l);
+/* U4: asks the device of this Device_ID to open a tunnel, as invite.h. */
+void mt_local_invite(struct mt_local *l, const struct device_id *id, mt_invited_fn *fn, void *arg);
 void mt_local_health(const struct mt_local *l, json_t *problems);
 
 #endif

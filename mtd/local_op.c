@@ -8,6 +8,9 @@
 #include "common/turn.h"
 #include "mtd/ask.h"
 #include "mtd/local_impl.h"
+#include "mtd/use.h"
+
+#define LIVE_RETRY_S 30		/* K13 */
 
 /* A request under way. The conversation it came on may end before it does. */
 struct mt_op {
@@ -83,8 +86,8 @@ answer_ok(struct mt_local *l, struct rpc_req *q, json_t *body)
 	answer(l, q, &o, body);
 }
 
-static void
-answer_why(struct mt_local *l, struct rpc_req *q, enum reason why, const char *detail)
+void
+mt_local_refuse(struct mt_local *l, struct rpc_req *q, enum reason why, const char *detail)
 {
 	struct mt_outcome o = { why, 0, detail };
 
@@ -122,8 +125,20 @@ on_progress(void *arg, const char *word, int64_t wait_s)
 
 /* --- operations */
 
-static struct mt_session *
-session_of(struct mt_local *l, struct rpc_req *q)
+bool
+mt_local_has_ops(const struct mt_session *s)
+{
+	const struct mt_op *op;
+
+	LIST_FOREACH(op, &s->l->ops, all) {
+		if (rpc_req_rpc(op->q) == s->rpc)
+			return true;
+	}
+	return false;
+}
+
+struct mt_session *
+mt_session_of(struct mt_local *l, struct rpc_req *q)
 {
 	struct rpc *r = rpc_req_rpc(q);
 	struct mt_session *s;
@@ -154,18 +169,22 @@ do_hello(struct mt_session *s, struct rpc_req *q, json_t *body)
 	const char *bad = "";
 
 	if (localif_hello_parse(body, &m, &bad) != RC_OK) {
-		answer_why(s->l, q, REASON_LOCAL_BAD_MESSAGE, bad);
+		mt_local_refuse(s->l, q, REASON_LOCAL_BAD_MESSAGE, bad);
 		return;
 	}
 	if (m.role == LOCALIF_ROLE_MT) {
-		answer_why(s->l, q, REASON_LOCAL_BAD_MESSAGE, "role: two MTs cannot talk");
+		mt_local_refuse(s->l, q, REASON_LOCAL_BAD_MESSAGE, "role: two MTs cannot talk");
 		return;
 	}
 	if (m.version != LOCALIF_VERSION) {
-		answer_why(s->l, q, REASON_LOCAL_UNSUPPORTED, "version: 1 is what there is");
+		mt_local_refuse(s->l, q, REASON_LOCAL_UNSUPPORTED, "version: 1 is what there is");
 		return;
 	}
+	memcpy(mine.challenge, s->challenge, sizeof s->challenge);
+	if (m.device_id.s[0] != '\0')
+		s->device_id = m.device_id;
 	answer_ok(s->l, q, localif_hello_print(&mine));
+	mt_local_greet(s);
 }
 
 /* seed 8.3.1 steps 3 and 4, 8.3.2 steps 3 and 4 */
@@ -176,11 +195,11 @@ run_info(void *arg)
 	struct mt_local *l = op->l;
 	const struct localif_info *m = &op->m.info;
 	struct localif_info_ok told = { .n_naf_ids = 0 };
-	struct mt_session *s = session_of(l, op->q);
+	struct mt_session *s = mt_session_of(l, op->q);
 	int scenario;
 
 	if (mt_gba_info(l->g, m, &told.btid) != RC_OK) {
-		answer_why(l, op->q, REASON_INTERNAL, "");
+		mt_local_refuse(l, op->q, REASON_INTERNAL, "");
 		op_free(op);
 		return;
 	}
@@ -222,17 +241,32 @@ on_derived(void *arg, const struct mt_outcome *o, const struct mt_derived *d)
 }
 
 static void
+on_claimed(void *arg, enum reason why)
+{
+	struct mt_op *op = arg;
+	struct mt_outcome o = { why, LIVE_RETRY_S, "" };
+
+	if (why == REASON_NONE)
+		mt_gba_derive(op->l->g, &op->m.derive, on_derived, on_progress, op);
+	else
+		on_derived(op, &o, NULL);
+}
+
+static void
 run_derive(void *arg)
 {
 	struct mt_op *op = arg;
-	const struct mt_session *s = session_of(op->l, op->q);
+	const struct mt_session *s = mt_session_of(op->l, op->q);
+	struct mt_claim claim = { .device_id = op->m.derive.ask.device_id, .from = op->from };
 
 	op->m.derive.from = op->from;
+	memcpy(claim.holds, op->m.derive.ask.holds, sizeof claim.holds);
 	if (s != NULL) {
 		op->m.derive.asked_info = s->asked_info;
 		op->m.derive.shown = s->shown;
+		memcpy(claim.challenge, s->challenge, sizeof s->challenge);
 	}
-	mt_gba_derive(op->l->g, &op->m.derive, on_derived, on_progress, op);
+	mt_use_claim(op->l->use, &claim, on_claimed, op);
 }
 
 static void
@@ -241,13 +275,17 @@ run_complete(void *arg)
 	struct mt_op *op = arg;
 	struct localif_complete_ok told = { .proof = "" };
 	enum reason why = mt_gba_complete(op->l->g, &op->m.complete, told.proof);
+	struct mt_session *s;
 
 	if (why == REASON_NONE) {
 		answer_ok(op->l, op->q, localif_complete_ok_print(&told));
+		mt_use_recheck(op->l->use);	/* tunnels on the pair's older key */
+		if ((s = mt_session_of(op->l, op->q)) != NULL)
+			mt_local_greet(s);
 	} else {
 		log_reason(why, "local: link=%s device_id=%s btid=%s: complete", op->from.link, op->m.complete.triple.device_id.s,
 		    op->m.complete.triple.btid.s);
-		answer_why(op->l, op->q, why, "");
+		mt_local_refuse(op->l, op->q, why, "");
 	}
 	op_free(op);
 }
@@ -262,7 +300,7 @@ on_user(void *arg, enum reason why)
 		mt_gba_when_settled(op->l->g, op->admitted, on_progress, op);
 		return;
 	}
-	answer_why(op->l, op->q, why, "");
+	mt_local_refuse(op->l, op->q, why, "");
 	op_free(op);
 }
 
@@ -280,7 +318,7 @@ op_new(struct mt_session *s, struct rpc_req *q)
 	struct mt_op *op = calloc(1, sizeof *op);
 
 	if (op == NULL) {
-		answer_why(s->l, q, REASON_INTERNAL, "");
+		mt_local_refuse(s->l, q, REASON_INTERNAL, "");
 		return NULL;
 	}
 	op->l = s->l;
@@ -295,7 +333,7 @@ refuse_form(struct mt_session *s, struct rpc_req *q, struct mt_op *op, const cha
 {
 	op_free(op);
 	log_reason(REASON_LOCAL_BAD_MESSAGE, "local: link=%s: %s", s->from.link, bad);
-	answer_why(s->l, q, REASON_LOCAL_BAD_MESSAGE, bad);
+	mt_local_refuse(s->l, q, REASON_LOCAL_BAD_MESSAGE, bad);
 }
 
 static void
@@ -310,7 +348,8 @@ do_info(struct mt_session *s, struct rpc_req *q, json_t *body)
 		refuse_form(s, q, op, bad);
 		return;
 	}
-	s->device_id = op->m.info.device_id;
+	if (op->m.info.device_id.s[0] != '\0')
+		s->device_id = op->m.info.device_id;
 	when_admitted(op, &op->m.info.device_id, run_info);
 }
 
@@ -345,7 +384,7 @@ do_complete(struct mt_session *s, struct rpc_req *q, json_t *body)
 	mt_gba_when_settled(s->l->g, run_complete, on_progress, op);
 }
 
-/* K5: only on a link that is secured with the newer key; there is none such yet. */
+/* K5: only inside a tunnel on the newer key (use_forget.c). */
 static void
 do_forget(struct mt_session *s, struct rpc_req *q, json_t *body)
 {
@@ -357,7 +396,7 @@ do_forget(struct mt_session *s, struct rpc_req *q, json_t *body)
 		return;
 	}
 	log_reason(REASON_MT_FORGET_PLAIN, "local: link=%s device_id=%s", s->from.link, t.device_id.s);
-	answer_why(s->l, q, REASON_MT_FORGET_PLAIN, "");
+	mt_local_refuse(s->l, q, REASON_MT_FORGET_PLAIN, "");
 }
 
 void
@@ -366,7 +405,7 @@ mt_local_drop_ops(struct mt_local *l)
 	struct mt_op *op;
 
 	while ((op = LIST_FIRST(&l->ops)) != NULL) {
-		answer_why(l, op->q, REASON_STOPPING, "");
+		mt_local_refuse(l, op->q, REASON_STOPPING, "");
 		op_free(op);
 	}
 }
@@ -379,12 +418,16 @@ mt_local_on_request(struct rpc_req *q, const char *name, json_t *body, void *ses
 		void (*fn)(struct mt_session *s, struct rpc_req *q, json_t *body);
 	} ops[] = {
 		{ LOCALIF_HELLO, do_hello }, { LOCALIF_INFO, do_info }, { LOCALIF_DERIVE, do_derive },
-		{ LOCALIF_COMPLETE, do_complete }, { LOCALIF_FORGET, do_forget },
+		{ LOCALIF_COMPLETE, do_complete }, { LOCALIF_FORGET, do_forget }, { LOCALIF_USE, mt_local_do_use },
 	};
 	struct mt_session *s = session;
 
 	if (s->l->stopping) {
-		answer_why(s->l, q, REASON_STOPPING, "");
+		mt_local_refuse(s->l, q, REASON_STOPPING, "");
+		return;
+	}
+	if (s->use != NULL) {		/* U2: nothing may come before its answer */
+		mt_local_refuse(s->l, q, REASON_LOCAL_BAD_MESSAGE, "use waits for its answer");
 		return;
 	}
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
@@ -393,5 +436,5 @@ mt_local_on_request(struct rpc_req *q, const char *name, json_t *body, void *ses
 			return;
 		}
 	}
-	answer_why(s->l, q, REASON_LOCAL_UNSUPPORTED, "");
+	mt_local_refuse(s->l, q, REASON_LOCAL_UNSUPPORTED, "");
 }

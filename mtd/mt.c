@@ -10,8 +10,33 @@
 #include "mtd/local.h"
 #include "mtd/mt_impl.h"
 #include "mtd/policy.h"
+#include "mtd/service.h"
 #include "mtd/state.h"
 #include "mtd/store.h"
+#include "mtd/use.h"
+
+static void
+on_keys_gone(void *arg)
+{
+	const struct mt *m = arg;
+
+	mt_use_recheck(m->use);
+}
+
+static enum rc
+open_use(struct mt *m)
+{
+	struct mt_use_env env = { .s = &m->seams, .conf = &m->conf, .gba = m->gba, .state = m->state };
+	enum rc rc;
+
+	if ((rc = mt_services_new(&m->seams, &m->conf, &m->services)) != RC_OK)
+		return rc;
+	env.services = m->services;
+	if ((rc = mt_use_new(&env, &m->use)) != RC_OK)
+		return rc;
+	mt_gba_on_keys_gone(m->gba, on_keys_gone, m);
+	return RC_OK;
+}
 
 enum rc
 mt_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt **out)
@@ -30,7 +55,9 @@ mt_new(const struct mt_seams *s, const struct mt_conf *conf, struct mt **out)
 		goto out;
 	if ((rc = mt_state_new(&m->seams, &m->conf, &m->state)) != RC_OK)
 		goto out;
-	if ((rc = mt_local_new(&m->seams, &m->conf, m->gba, &m->id, &m->local)) != RC_OK)
+	if ((rc = open_use(m)) != RC_OK)
+		goto out;
+	if ((rc = mt_local_new(&m->seams, &m->conf, m->gba, m->use, &m->id, &m->local)) != RC_OK)
 		goto out;
 	*out = m;
 	m = NULL;
@@ -45,6 +72,8 @@ mt_free(struct mt *m)
 	if (m == NULL)
 		return;
 	mt_local_free(m->local);
+	mt_services_free(m->services);
+	mt_use_free(m->use);
 	mt_state_free(m->state);
 	mt_gba_free(m->gba);
 	OPENSSL_cleanse(&m->conf.usim, sizeof m->conf.usim);	/* the PIN */
@@ -67,11 +96,19 @@ mt_start(struct mt *m)
 }
 
 static void
+on_local_stopped(void *arg)
+{
+	struct mt *m = arg;
+
+	mt_use_stop(m->use, m->stopped, m->stopped_arg);
+}
+
+static void
 on_gba_stopped(void *arg)
 {
 	struct mt *m = arg;
 
-	mt_local_stop(m->local, m->stopped, m->stopped_arg);
+	mt_local_stop(m->local, on_local_stopped, m);
 }
 
 void

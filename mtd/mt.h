@@ -19,6 +19,7 @@
 #include "common/device_id.h"
 #include "common/naf_id.h"
 #include "common/rc.h"
+#include "common/tunnel.h"
 #include "mtd/usim.h"
 
 struct clock;
@@ -41,6 +42,8 @@ struct turn;
 #define MT_LOCALS_MAX 8
 #define MT_DEVICES_MAX 256
 #define MT_UB_HEADERS_MAX 8
+#define MT_OFFERED_MAX 16
+#define MT_SERVICE_DEVICES_MAX 64
 #define MT_USER_AGENT "kslocal mtd; Release-6; 3gpp-gba-tmpi"
 
 /* One link of the local interface that we listen on. */
@@ -51,6 +54,16 @@ struct mt_local_conf {
 	bool insecure;			/* K11: plain beyond loopback is meant */
 	mode_t unix_mode;		/* 0 = 0600 */
 	size_t links_max;		/* 0 = 256 */
+	bool use_on_connect;		/* U4: ask a device that we share a key with to open a tunnel */
+};
+
+/* U5: what devices reach over a tunnel. */
+struct mt_service_conf {
+	char name[TUNNEL_SERVICE_MAX + 1];
+	char connect[160];		/* as link.h; never named by a peer */
+	bool confirmed;			/* any device whose key is confirmed; else these: */
+	struct device_id devices[MT_SERVICE_DEVICES_MAX];
+	size_t n_devices;
 };
 
 /*
@@ -119,6 +132,11 @@ struct mt_conf {
 	unsigned runs_per_hour;		/* K8; 0 = 30 */
 	unsigned runs_per_hour_device;	/* per Device_ID and link; 0 = 6 */
 	unsigned unused_keys_max;	/* K5; 0 = 4 */
+	struct mt_service_conf services[MT_OFFERED_MAX];
+	size_t n_services;
+	unsigned streams_max;		/* of a tunnel; 0 = 100 */
+	unsigned tunnels_max;		/* on one key of a device; 0 = 4 */
+	size_t stream_buffer;		/* octets that wait in a stream, each way; 0 = 262,144 */
 };
 
 /* All borrowed until mt_free(). */

@@ -13,8 +13,11 @@
 #include "mtd/mt.h"
 #include "mtd/mt_impl.h"
 #include "mtd/policy.h"
+#include "mtd/service.h"
 #include "mtd/store.h"
 #include "mtd/uicc_ctl.h"
+#include "mtd/use.h"
+#include "mtd/use_ctl.h"
 
 static json_t *
 utc(int64_t t)
@@ -132,6 +135,8 @@ const struct ctl_op mt_ctl_ops[] = {
 	{ "device-list", mt_device_on_list, "who waits for the user's word, and who may have keys or not" },
 	{ "device-allow", mt_device_on_allow, "this device_id may have keys, from now on" },
 	{ "device-refuse", mt_device_on_refuse, "this device_id may have none, from now on; those it has are deleted" },
+	{ "use", mt_use_ctl_use, "ask a device to open a tunnel on its key: device_id; wait for it" },
+	{ "tunnel-list", mt_use_ctl_list, "the tunnels that are up" },
 	{ "uicc-insert", mt_uicc_on_insert, "put a software card in: image, an absolute path" },
 	{ "uicc-eject", mt_uicc_on_eject, "take the software card out" },
 	{ "uicc-status", mt_uicc_on_status, "the reader, and whether a card is in" },
@@ -232,6 +237,8 @@ mt_status(void *core, json_t *o)
 	}
 	(void)json_object_set_new(o, "naf_ids", naf_status(m));
 	(void)json_object_set_new(o, "links", mt_local_links(m->local));
+	(void)json_object_set_new(o, "tunnels", mt_use_list(m->use));
+	(void)json_object_set_new(o, "services", mt_services_status(m->services));
 	(void)json_object_set_new(o, "counts", json_pack("{s:I, s:I, s:I, s:I, s:I}", "ub_runs", (json_int_t)n.ub_runs,
 	    "ub_failed", (json_int_t)n.ub_failed, "naf_derivations", (json_int_t)n.naf_derivations,
 	    "keys_derived", (json_int_t)n.keys_derived, "keys_confirmed", (json_int_t)n.keys_confirmed));

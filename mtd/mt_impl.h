@@ -7,7 +7,9 @@
 
 struct mt_gba;
 struct mt_local;
+struct mt_services;
 struct mt_state;
+struct mt_use;
 
 struct mt {
 	struct mt_seams seams;
@@ -16,6 +18,8 @@ struct mt {
 	struct mt_gba *gba;
 	struct mt_local *local;
 	struct mt_state *state;
+	struct mt_services *services;
+	struct mt_use *use;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 };

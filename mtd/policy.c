@@ -18,6 +18,12 @@ mt_policy_defaults(struct mt_conf *conf)
 		conf->ask_timeout_s = 60;
 	if (conf->unused_keys_max == 0)
 		conf->unused_keys_max = 4;
+	if (conf->streams_max == 0)
+		conf->streams_max = 100;
+	if (conf->tunnels_max == 0)
+		conf->tunnels_max = 4;
+	if (conf->stream_buffer == 0)
+		conf->stream_buffer = 262144;
 	if (memcmp(conf->nafkca_ua, (const uint8_t[UA_PROTO_LEN]){ 0 }, UA_PROTO_LEN) == 0)
 		memcpy(conf->nafkca_ua, (const uint8_t[UA_PROTO_LEN]){ 1, 0, 0, 0, 2 }, UA_PROTO_LEN);
 	if (conf->ub.user_agent[0] == '\0')

@@ -220,6 +220,10 @@ struct dev {
 	char code[32];
 	int64_t retry_after_s;
 	char word[32];
+	/* what the MT asks */
+	int uses, renews;
+	json_t *asked;			/* the last use */
+	enum reason use_why;		/* what it is answered */
 };
 
 static inline void
@@ -237,10 +241,22 @@ dev_on_closed(struct rpc *r, enum reason why, const char *detail, void *arg)
 static inline void
 dev_on_request(struct rpc_req *q, const char *op, json_t *body, void *arg)
 {
-	(void)op;
-	(void)body;
-	(void)arg;
-	rpc_fail(q, REASON_LOCAL_UNSUPPORTED, 0, NULL);
+	struct dev *d = arg;
+	enum reason why = REASON_LOCAL_UNSUPPORTED;
+
+	if (strcmp(op, "use") == 0) {
+		d->uses++;
+		json_decref(d->asked);
+		d->asked = json_deep_copy(body);
+		why = d->use_why;
+	} else if (strcmp(op, "renew") == 0) {
+		d->renews++;
+		why = REASON_NONE;
+	}
+	if (why == REASON_NONE)
+		rpc_ok(q, NULL);
+	else
+		rpc_fail(q, why, 0, NULL);
 }
 
 static inline void
@@ -280,7 +296,8 @@ static inline void
 dev_close(struct dev *d)
 {
 	json_decref(d->ok);
-	d->ok = NULL;
+	json_decref(d->asked);
+	d->ok = d->asked = NULL;
 	rpc_free(d->rpc);
 	d->rpc = NULL;
 	rig_run();

@@ -75,6 +75,11 @@ START_TEST(defaults)
 	ck_assert_uint_eq(got.mt.runs_per_hour, 30);
 	ck_assert_uint_eq(got.mt.runs_per_hour_device, 6);
 	ck_assert_uint_eq(got.mt.unused_keys_max, 4);
+	ck_assert_uint_eq(got.mt.n_services, 0);		/* U5: none */
+	ck_assert_uint_eq(got.mt.streams_max, 100);
+	ck_assert_uint_eq(got.mt.tunnels_max, 4);
+	ck_assert_uint_eq(got.mt.stream_buffer, 262144);
+	ck_assert(!got.mt.locals[0].use_on_connect);		/* U4 */
 	ck_assert_uint_eq(got.mt.n_locals, 1);
 	ck_assert_str_eq(got.mt.locals[0].name, "a");
 	ck_assert_uint_eq(got.mt.locals[0].unix_mode, 0600);
@@ -131,6 +136,28 @@ START_TEST(everything)
 	ck_assert_uint_eq(got.mt.locals[1].unix_mode, 0660);
 	ck_assert_ptr_null(got.local_tls[0].cert);
 	ck_assert_str_eq(got.local_tls[1].ca, card);
+}
+END_TEST
+
+START_TEST(u5_services)
+{
+	ck_ok(read_text(HEAD "service \"modem\" {\n connect = \"127.0.0.1:7000\"\n devices = { confirmed }\n}\n"
+	    "service \"gps-0\" {\n connect = \"unix:/run/gps\"\n devices = { \"urn:x:1\", \"urn:x:2\" }\n}\n"
+	    "service \"closed\" {\n connect = \"[::1]:7\"\n}\nstreams_max = 7\ntunnels_max = 2\nstream_buffer = 65536\n"
+	    "local \"a\" {\n listen = \"tcp:127.0.0.1:0\"\n use_on_connect = mt\n}\n"));
+	ck_assert_uint_eq(got.mt.n_services, 3);
+	ck_assert_str_eq(got.mt.services[0].name, "modem");
+	ck_assert_str_eq(got.mt.services[0].connect, "tcp:127.0.0.1:7000");
+	ck_assert(got.mt.services[0].confirmed && got.mt.services[0].n_devices == 0);
+	ck_assert_str_eq(got.mt.services[1].connect, "unix:/run/gps");
+	ck_assert(!got.mt.services[1].confirmed && got.mt.services[1].n_devices == 2);
+	ck_assert_str_eq(got.mt.services[1].devices[1].s, "urn:x:2");
+	ck_assert_str_eq(got.mt.services[2].connect, "tcp:[::1]:7");
+	ck_assert(!got.mt.services[2].confirmed && got.mt.services[2].n_devices == 0);	/* nobody may */
+	ck_assert_uint_eq(got.mt.streams_max, 7);
+	ck_assert_uint_eq(got.mt.tunnels_max, 2);
+	ck_assert_uint_eq(got.mt.stream_buffer, 65536);
+	ck_assert(got.mt.locals[0].use_on_connect);
 }
 END_TEST
 
@@ -200,6 +227,18 @@ static const struct {
 	{ "local \"a\" {\n listen = \"unix:/x\"\n mode = \"0999\"\n}\n", "mode" },
 	{ "local \"a\" {\n listen = \"unix:/x\"\n links_max = 0\n}\n", "links_max" },
 	{ "local \"a\" {\n listen = \"unix:/x\"\n tls = certificates\n}\n", "cert" },
+	{ "local \"a\" {\n listen = \"unix:/x\"\n use_on_connect = device\n}\n", "use_on_connect" },
+	{ LOCAL "service \"modem\" {\n}\n", "connect" },
+	{ LOCAL "service \"modem\" {\n connect = \"nowhere\"\n}\n", "connect" },
+	{ LOCAL "service \"modem\" {\n connect = \"tcp:127.0.0.1:1\"\n}\n", "connect" },
+	{ LOCAL "service \"modem\" {\n connect = \"unix:relative\"\n}\n", "connect" },
+	{ LOCAL "service \"127.0.0.1:80\" {\n connect = \"127.0.0.1:80\"\n}\n", "name of a service" },
+	{ LOCAL "service \"kslocal-messages\" {\n connect = \"127.0.0.1:80\"\n}\n", "name of a service" },
+	{ LOCAL "service \"modem\" {\n connect = \"127.0.0.1:80\"\n devices = { \"not one\" }\n}\n", "devices" },
+	{ LOCAL "service \"modem\" {\n connect = \"127.0.0.1:80\"\n devices = { confirmed, \"urn:x:1\" }\n}\n", "devices" },
+	{ LOCAL "streams_max = 0\n", "streams_max" },
+	{ LOCAL "tunnels_max = 0\n", "tunnels_max" },
+	{ LOCAL "stream_buffer = 1\n", "stream_buffer" },
 	{ LOCAL LOCAL, "a" },
 	{ LOCAL "nonsense = 1\n", "nonsense" },
 };
@@ -275,6 +314,7 @@ main(void)
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, everything);
 	tcase_add_test(t, device_policy);
+	tcase_add_test(t, u5_services);
 	tcase_add_loop_test(t, each_mistake, 0, TABLE_N(bad));
 	tcase_add_test(t, pin_is_not_shown);
 	tcase_add_test(t, pin_of_a_file_and_a_reader);

@@ -129,7 +129,7 @@ START_TEST(bad_messages)
 		{ "complete", "{\"naf_id\":\"" RIG_NAF "\",\"btid\":\"a@b.example\",\"device_id\":\"x\",\"proof\":7}", "bad-message" },
 		{ "forget", "{}", "bad-message" },
 		{ "renew", "{}", "unsupported" },
-		{ "use", "{}", "unsupported" },
+		{ "use", "{}", "bad-message" },
 		{ "key-list", "{}", "unsupported" },
 		{ "", "{}", "unsupported" },
 	};
