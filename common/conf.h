@@ -68,7 +68,7 @@ enum conf_kind {
 	CONF_IDENTITY,		/* DiameterIdentity: the same letters, one label is enough */
 	CONF_NAF_ID,		/* FQDN/0100000002 */
 	CONF_PROTOCOL,		/* Ua security protocol identifier: 10 lower-case hex digits */
-	CONF_LINK,		/* tcp:HOST:PORT or unix:/path, as link.h */
+	CONF_LINK,		/* tcp:HOST:PORT, unix:/path or serial:/dev/path, as link.h */
 	CONF_HOST_PORT,		/* 127.0.0.1:0, [::1]:3868, host.example:443 */
 	CONF_URL_HTTP,		/* http://host[:port][/path] */
 	CONF_URL_HTTPS,

@@ -5,6 +5,7 @@
 
 #include "common/conf.h"
 #include "common/hex.h"
+#include "common/link.h"
 #include "common/naf_id.h"
 
 #define CENTURY_S (INT64_C(100) * 365 * 86400)
@@ -133,6 +134,8 @@ link_ok(struct span in)
 		return false;
 	if (span_eq_str(scheme, "unix"))
 		return path_ok(in) && in.p[0] == '/' && in.n < sizeof ((struct sockaddr_un *)0)->sun_path;
+	if (span_eq_str(scheme, "serial"))
+		return path_ok(in) && in.p[0] == '/' && in.n <= LINK_SERIAL_PATH_MAX;
 	return span_eq_str(scheme, "tcp") && host_port_ok(in, true);
 }
 
@@ -198,7 +201,7 @@ conf_expected(enum conf_kind kind)
 	case CONF_PROTOCOL:
 		return "a Ua security protocol identifier: 10 lower-case hex digits, such as 0100000002";
 	case CONF_LINK:
-		return "a link address: tcp:HOST:PORT or unix:/path";
+		return "a link address: tcp:HOST:PORT, unix:/path or serial:/dev/path";
 	case CONF_HOST_PORT:
 		return "HOST:PORT, such as 127.0.0.1:0 or [::1]:3868";
 	case CONF_URL_HTTP:

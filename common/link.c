@@ -166,9 +166,23 @@ link_address_parse(const char *text, struct link_address *out)
 		a.is_unix = true;
 		if (in.n == 0 || in.p[0] != '/' || !span_to_str(in, a.host, sizeof un.sun_path))
 			return RC_SYNTAX;
+	} else if (span_eq_str(scheme, "serial")) {
+		a.is_serial = true;
+		if (in.n == 0 || in.p[0] != '/' || !span_to_str(in, a.host, LINK_SERIAL_PATH_MAX + 1))
+			return RC_SYNTAX;
 	} else if (!span_eq_str(scheme, "tcp") || host_port_parse(in, &a) != RC_OK) {
 		return RC_SYNTAX;
 	}
 	*out = a;
 	return RC_OK;
+}
+
+int
+link_looks_like_tls(struct span first)
+{
+	if (first.n == 0)
+		return -1;
+	if (first.p[0] != LINK_RECORD_ALERT && first.p[0] != LINK_RECORD_HANDSHAKE)
+		return 0;
+	return first.n < 2 ? -1 : first.p[1] == 3;
 }

@@ -50,6 +50,7 @@ struct link_net {
  * name when connecting (resolved without blocking); listening takes addresses. All that listen on or connect to one serial
  * device share it: each connection is a channel of the line (U6).
  */
+#define LINK_SERIAL_PATH_MAX 100	/* characters of such a path */
 enum link_flow { LINK_FLOW_NONE, LINK_FLOW_RTSCTS, LINK_FLOW_XONXOFF };
 struct link_serial_options {		/* the first that opens the device decides */
 	unsigned baud;			/* 0 = 115,200; a rate of termios */

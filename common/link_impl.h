@@ -48,10 +48,15 @@ struct link_net_ops {
 
 /* Address text taken apart. */
 struct link_address {
-	bool is_unix;
+	bool is_unix, is_serial;
 	char host[256];			/* a name or an address without brackets; or the path */
 	uint16_t port;
 };
 enum rc link_address_parse(const char *text, struct link_address *out) MUST_USE;
+
+/* No protocol of ours begins as a TLS record does. 1 = TLS, 0 = not, -1 = too early to tell. */
+#define LINK_RECORD_ALERT 0x15
+#define LINK_RECORD_HANDSHAKE 0x16
+int link_looks_like_tls(struct span first);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/link_serial_int.h"
 #include "common/link_sock.h"
 #include "common/loop.h"
 
@@ -83,8 +84,10 @@ net_connect(void *ctx, const char *address, const struct link_options *opt, cons
 	struct link_sock *l;
 	enum rc rc;
 
-	if (link_address_parse(address, &a) != RC_OK || (!a.is_unix && a.port == 0))
+	if (link_address_parse(address, &a) != RC_OK || (!a.is_unix && !a.is_serial && a.port == 0))
 		return RC_SYNTAX;
+	if (a.is_serial)
+		return link_serial_connect(ctx, a.host, opt, cb, arg, out);
 	if (opt->tls_name != NULL && strlen(opt->tls_name) >= sizeof l->name)
 		return RC_SYNTAX;
 	if ((rc = link_sock_new(ctx, &l)) != RC_OK)
@@ -104,8 +107,21 @@ net_connect(void *ctx, const char *address, const struct link_options *opt, cons
 	return RC_OK;
 }
 
+static enum rc
+net_listen(void *ctx, const char *address, const struct link_options *opt, void (*on_accept)(struct link *l, void *arg), void *arg,
+    struct link_listener **out)
+{
+	struct link_address a;
+
+	if (link_address_parse(address, &a) != RC_OK)
+		return RC_SYNTAX;
+	if (a.is_serial)
+		return link_serial_listen(ctx, a.host, opt, on_accept, arg, out);
+	return link_accept_listen(ctx, address, opt, on_accept, arg, out);
+}
+
 static const struct link_net_ops net_ops = {
-	.listen = link_accept_listen,
+	.listen = net_listen,
 	.listener_free = link_accept_free,
 	.connect = net_connect,
 };
@@ -122,6 +138,7 @@ link_net_new(struct loop *loop, struct clock *clock, struct link_net **out)
 	net->base = loop_base(loop);
 	net->clock = clock;
 	LIST_INIT(&net->halves);
+	LIST_INIT(&net->serial);
 	TAILQ_INIT(&net->lingering);
 	*out = &net->net;
 	return RC_OK;
@@ -149,6 +166,7 @@ link_net_free(struct link_net *n)
 	while (!LIST_EMPTY(&net->halves))
 		link_sock_free(LIST_FIRST(&net->halves));
 	link_linger_all_free(net);
+	link_serial_all_free(net);
 	if (net->dns != NULL)
 		evdns_base_free(net->dns, 1);
 	free(net);

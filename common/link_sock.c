@@ -22,8 +22,6 @@
 #include "common/log.h"
 
 #define LAST_WORDS_MS 2000
-#define TLS_ALERT 0x15
-#define TLS_HANDSHAKE 0x16
 
 /* --- life */
 
@@ -230,12 +228,12 @@ handshake(struct link_sock *l)
 static void
 peek(struct link_sock *l)
 {
-	static const uint8_t alert[] = { TLS_ALERT, 3, 3, 0, 2, 2, 70 };	/* fatal, protocol_version */
+	static const uint8_t alert[] = { LINK_RECORD_ALERT, 3, 3, 0, 2, 2, 70 };	/* fatal, protocol_version */
 	uint8_t first;
 
 	if (evbuffer_copyout(bufferevent_get_input(l->raw), &first, 1) != 1)
 		return;
-	if (first == TLS_HANDSHAKE) {
+	if (first == LINK_RECORD_HANDSHAKE) {
 		handshake(l);
 		return;
 	}
@@ -243,16 +241,13 @@ peek(struct link_sock *l)
 	link_sock_end(l, REASON_LINK_PEER_PLAIN, "its first octet is %02x", first);
 }
 
-/* No protocol of ours begins as a TLS record does. 1 = TLS, 0 = not, -1 = too early to tell. */
 static int
 looks_like_tls(struct evbuffer *in)
 {
 	uint8_t b[2] = { 0, 0 };
 	ev_ssize_t n = evbuffer_copyout(in, b, 2);
 
-	if (n < 1 || (b[0] != TLS_HANDSHAKE && b[0] != TLS_ALERT))
-		return n < 1 ? -1 : 0;
-	return n < 2 ? -1 : b[1] == 3;
+	return link_looks_like_tls(span_of(b, n > 0 ? (size_t)n : 0));
 }
 
 static void

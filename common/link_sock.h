@@ -64,6 +64,7 @@ struct link_sock_net {
 	LIST_HEAD(, link_sock) halves;
 	TAILQ_HEAD(, link_linger) lingering;	/* the oldest first */
 	size_t n_lingering;
+	LIST_HEAD(, serial_dev) serial;
 };
 
 enum rc link_sock_new(struct link_sock_net *net, struct link_sock **out) MUST_USE;

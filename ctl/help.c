@@ -38,6 +38,7 @@ ksctl_help(FILE *to)
 	fprintf(to, "usage: ksctl [--lab D | --socket S] [--json] DAEMON VERB ...\n"
 	    "       ksctl [--lab D] [--json] ladder [--run ID] | health | status | wait ready\n"
 	    "       ksctl card serve [--port N] IMAGE        a software card in vpcd's virtual reader\n"
+	    "       ksctl line A B [--drop N] [--repeat N] [--flip N] [--delay MS] [--seed N]        two ttys and a bad cable\n"
 	    "Asks and commands the daemons of kslocal over their control sockets. Keys are shown as check values, never as themselves.\n"
 	    "\n"
 	    "  --lab D      the lab in directory D; else $KSLOCAL_LAB, else this user's newest running lab, named on standard error\n"

@@ -12,6 +12,7 @@
 #include "ctl/card_serve.h"
 #include "ctl/ksctl.h"
 #include "ctl/ladder.h"
+#include "ctl/line.h"
 
 #define FILE_MAX 65536
 #define GRACE_MS 300		/* a daemon that gives up by itself says so first */
@@ -304,6 +305,8 @@ main(int argc, char **argv)
 	log_open("ksctl", LOG_LEVEL_ERROR);	/* what the libraries below say is the answer's business */
 	if (ksctl_card_serve_is(argc, argv))
 		return (int)ksctl_card_serve(argc, argv);
+	if (ksctl_line_is(argc, argv))
+		return (int)ksctl_line(argc, argv);
 	if (ksctl_args_parse(argc, argv, &r.args, why, sizeof why) != RC_OK) {
 		for (int i = 1; i < argc; i++)	/* it may stand behind what was not understood */
 			r.args.json = r.args.json || strcmp(argv[i], "--json") == 0;

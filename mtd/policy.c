@@ -107,7 +107,7 @@ mt_policy_gba_u(const struct mt_conf *conf, const struct mt_usim_app *app, bool 
 bool
 mt_policy_is_loopback(const char *address)
 {
-	static const char *const here[] = { "unix:", "mem:", "tcp:127.", "tcp:[::1]:", "tcp:localhost:" };
+	static const char *const here[] = { "unix:", "serial:", "mem:", "tcp:127.", "tcp:[::1]:", "tcp:localhost:" };
 
 	for (size_t i = 0; i < sizeof here / sizeof *here; i++) {
 		if (strncmp(address, here[i], strlen(here[i])) == 0)

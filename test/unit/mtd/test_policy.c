@@ -226,7 +226,7 @@ START_TEST(k11_loopback)
 	} t[] = {
 		{ "tcp:127.0.0.1:0", true }, { "tcp:127.1.2.3:7259", true }, { "tcp:[::1]:7259", true }, { "unix:/run/x", true },
 		{ "tcp:0.0.0.0:0", false }, { "tcp:[::]:0", false }, { "tcp:192.0.2.1:7259", false }, { "tcp:[::1:2]:7259", false },
-		{ "tcp:12.7.0.1:1", false }, { "", false },
+		{ "tcp:12.7.0.1:1", false }, { "", false }, { "serial:/dev/ttyUSB0", true },
 	};
 
 	ck_assert_msg(mt_policy_is_loopback(t[_i].address) == t[_i].loopback, "%s", t[_i].address);
@@ -268,7 +268,7 @@ main(void)
 	tcase_add_test(t, k1_naf_ids_of_conf_and_card);
 	tcase_add_test(t, which_application);
 	tcase_add_loop_test(t, which_procedure, 0, TABLE_N(procedures));
-	tcase_add_loop_test(t, k11_loopback, 0, 10);
+	tcase_add_loop_test(t, k11_loopback, 0, 11);
 	tcase_add_test(t, defaults);
 	suite_add_tcase(s, t);
 	return unit_run(s);
