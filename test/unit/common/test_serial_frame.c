@@ -148,8 +148,10 @@ START_TEST(U6_damage)
 			m = at;
 			if (how == 1)
 				line[m++] = out[at];
-			if (how > 0)
-				line[m++] = how < 2 ? out[at] : (uint8_t)(out[at] ^ 1u << (how - 2));
+			if (how == 1)
+				line[m++] = out[at];
+			if (how > 1)
+				line[m++] = (uint8_t)(out[at] ^ 1u << (how - 2));
 			memcpy(line + m, out + at + 1, n - at - 1);
 			m += n - at - 1;
 			feed(line, m);
