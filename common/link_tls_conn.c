@@ -218,11 +218,28 @@ after_error(struct link_tls_conn *c, int ret)
 	}
 }
 
+/* A plain peer is told so by an alert, which its plain link knows. OpenSSL would wait for the rest of a record. */
+static bool
+begins_plain(struct link_tls_conn *c)
+{
+	static const uint8_t alert[] = { SSL3_RT_ALERT, 3, 3, 0, 2, SSL3_AL_FATAL, SSL_AD_PROTOCOL_VERSION };
+
+	if (c->n_first > 0 || c->in.n == 0 || (c->in.p[0] >= SSL3_RT_CHANGE_CIPHER_SPEC && c->in.p[0] <= SSL3_RT_APPLICATION_DATA))
+		return false;
+	c->why = REASON_LINK_PEER_PLAIN;
+	snprintf(c->detail, sizeof c->detail, "its first octet is %02x", c->in.p[0]);
+	(void)c->wire.put(c->wire.arg, span_of(alert, sizeof alert));
+	return true;
+}
+
 static enum link_tls_state
 shake(struct link_tls_conn *c)
 {
-	int ret = SSL_do_handshake(c->ssl);
+	int ret;
 
+	if (begins_plain(c))
+		return LINK_TLS_FAILED;
+	ret = SSL_do_handshake(c->ssl);
 	if (ret != 1)
 		return after_error(c, ret);
 	if (c->key != NULL && !link_psk_accept(c))

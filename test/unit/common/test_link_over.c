@@ -1,202 +1,7 @@
-/*
- * link_over: TLS over any link. Each test runs over the in-memory network and its virtual clock, over TCP and over a UNIX socket.
- * At the far end of the hostile ones stands OpenSSL itself, or bare octets.
- */
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <stdio.h>
-
-#include "common/clock.h"
-#include "common/hex.h"
-#include "common/link.h"
-#include "common/link_impl.h"
-#include "common/link_over.h"
-#include "common/log.h"
-#include "common/loop.h"
-#include "test/unit/common/media.h"
+/* link_over: TLS over any link, both ends ours. Each test runs over the in-memory network and its virtual clock, over TCP and over a
+ * UNIX socket. What foreign ends do is test_link_psk.c's. */
+#include "test/unit/common/over_rig.h"
 #include "test/unit/pki.h"
-#include "test/unit/unit.h"
-
-static struct secret *key, *other_key;
-static bool carrier_half_open;
-
-/* One end: the link under TLS, then the one above it. */
-struct end {
-	struct link *inner, *l;
-	int up, data, drained, eof, closed, inner_closed;
-	bool drain, free_on_up, free_on_data, free_on_eof;
-	size_t n;
-	uint8_t sum;
-	enum reason why;
-	char detail[200];
-};
-static struct end a, b;		/* a connects: the TLS client, mostly */
-
-static bool
-free_now(struct end *e, bool yes)
-{
-	if (yes) {
-		link_free(e->l);
-		e->l = NULL;
-	}
-	return yes;
-}
-
-static void
-on_up(struct link *l, void *arg)
-{
-	struct end *e = arg;
-
-	ck_assert_ptr_eq(l, e->l);
-	ck_assert_int_eq(e->data + e->eof + e->closed, 0);
-	e->up++;
-	free_now(e, e->free_on_up);
-}
-
-static void
-on_data(struct link *l, void *arg)
-{
-	struct end *e = arg;
-	struct span in = link_input(l);
-
-	ck_assert_int_eq(e->up, 1);
-	ck_assert_int_eq(e->eof + e->closed, 0);
-	e->data++;
-	if (free_now(e, e->free_on_data) || !e->drain)
-		return;
-	e->n += in.n;
-	for (size_t i = 0; i < in.n; i++)
-		e->sum = (uint8_t)(e->sum * 31 + in.p[i]);
-	link_drain(l, in.n);
-}
-
-static void
-on_drained(struct link *l, void *arg)
-{
-	(void)l;
-	((struct end *)arg)->drained++;
-}
-
-static void
-on_eof(struct link *l, void *arg)
-{
-	struct end *e = arg;
-
-	ck_assert_ptr_eq(l, e->l);
-	ck_assert_int_eq(e->eof + e->closed, 0);
-	e->eof++;
-	free_now(e, e->free_on_eof);
-}
-
-static void
-on_closed(struct link *l, enum reason why, const char *detail, void *arg)
-{
-	struct end *e = arg;
-
-	ck_assert_int_eq(e->closed, 0);
-	e->closed++;
-	e->why = why;
-	snprintf(e->detail, sizeof e->detail, "%s", detail);
-	link_free(l);
-	e->l = NULL;
-}
-
-static const struct link_cb cb = { .on_up = on_up, .on_data = on_data, .on_drained = on_drained, .on_eof = on_eof, .on_closed = on_closed };
-
-static void
-on_inner_closed(struct link *l, enum reason why, const char *detail, void *arg)
-{
-	struct end *e = arg;
-
-	(void)why, (void)detail;
-	e->inner_closed++;
-	link_free(l);
-	e->inner = NULL;
-}
-
-static const struct link_cb inner_cb = { .on_closed = on_inner_closed };
-
-static void
-on_accept(struct link *l, void *arg)
-{
-	(void)arg;
-	b.inner = l;
-	link_set_cb(l, &inner_cb, &b);
-}
-
-static void
-setup(int i)
-{
-	uint8_t k[32];
-
-	memset(&a, 0, sizeof a);
-	memset(&b, 0, sizeof b);
-	carrier_half_open = false;
-	memset(k, 0x42, sizeof k);
-	ck_ok(secret_from(span_of(k, sizeof k), &key));
-	k[31] ^= 1;
-	ck_ok(secret_from(span_of(k, sizeof k), &other_key));
-	media_setup(i);
-}
-
-static void
-teardown(void)
-{
-	link_free(a.l);
-	link_free(b.l);
-	link_free(a.inner);
-	link_free(b.inner);
-	media_teardown();
-	secret_free(key);
-	secret_free(other_key);
-}
-
-/* Two plain links that are up. */
-static void
-carry(void)
-{
-	struct link_options opt = { .half_open = carrier_half_open };
-
-	ck_ok(link_listen(net, address(), &opt, on_accept, NULL, &ll));
-	ck_ok(link_connect(net, link_listener_address(ll), &opt, &inner_cb, &a, &a.inner));
-	until(b.inner != NULL);
-	quiet();
-}
-
-static struct link_psk psk_a, psk_b;
-static struct link_over_conf conf_a, conf_b;
-
-static void
-over(struct end *e, const struct link_over_conf *conf)
-{
-	struct link *inner = e->inner;
-
-	e->inner = NULL;
-	ck_ok(link_over(inner, clk, conf, &cb, e, &e->l));
-	ck_assert_int_eq(e->up + e->data + e->closed, 0);	/* never inside the call */
-}
-
-/* What both hold, until a test says otherwise. */
-static void
-confs(void)
-{
-	psk_a = psk_b = (struct link_psk){ "kslocal1.AAAAAAAAAAAAAAAAAAAAAA", key };
-	conf_a = (struct link_over_conf){ .psk = &psk_a };
-	conf_b = (struct link_over_conf){ .psk = &psk_b, .server = true };
-}
-
-static void
-pair(void)
-{
-	carry();
-	over(&a, &conf_a);
-	over(&b, &conf_b);
-	until(a.up + a.closed > 0 && b.up + b.closed > 0);
-	ck_assert_msg(a.up == 1 && b.up == 1, "%s %s; %s %s", reason_get(a.why)->code, a.detail, reason_get(b.why)->code, b.detail);
-}
-
-#define BEGIN(name) START_TEST(name) { setup(_i); confs();
-#define END teardown(); } END_TEST
 
 /* U2: octets pass both ways, hidden from the link below. */
 BEGIN(U2_there_and_back)
@@ -238,18 +43,361 @@ BEGIN(U3_another_identity)
 	ck_assert_str_eq(reason_get(b.why)->code, "link-psk-identity");
 END
 
-/*MORE*/
+/* U3: only a refusal by binder or alert is about the key. */
+BEGIN(U3_a_silent_peer)
+	conf_a.handshake_ms = 3000;
+	carry();
+	over(&a, &conf_a);
+	quiet();
+	ck_assert_int_eq(a.closed, 0);
+	clock_advance(clk, 2000);
+	quiet();
+	ck_assert_int_eq(a.closed, 0);
+	clock_advance(clk, 1000);
+	until(a.closed == 1);
+	ck_assert_str_eq(reason_get(a.why)->code, "link-timeout");
+END
+
+BEGIN(U3_a_link_that_breaks)
+	carry();
+	over(&a, &conf_a);
+	quiet();
+	link_free(b.inner);
+	b.inner = NULL;
+	until(a.closed == 1);
+	ck_assert_str_eq(reason_get(a.why)->code, "link-broken");
+END
+
+BEGIN(U3_a_link_that_is_reset)
+	carry();
+	over(&b, &conf_b);
+	quiet();
+	link_reset(a.inner);
+	a.inner = NULL;
+	until(b.closed == 1);
+	ck_assert_str_eq(reason_get(b.why)->code, "link-broken");
+END
+
+/* U2, RFC 9257 "Selfie": two clients, though both hold the key. Two servers wait for each other. */
+BEGIN(U2_two_clients)
+	conf_b.server = false;
+	carry();
+	over(&a, &conf_a);
+	over(&b, &conf_b);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(a.up + b.up, 0);
+	ck_assert_str_eq(reason_get(a.why)->code, "link-tls-role");
+	ck_assert_str_eq(reason_get(b.why)->code, "link-tls-role");
+END
+
+BEGIN(U2_two_servers)
+	conf_a.server = true;
+	carry();
+	over(&a, &conf_a);
+	over(&b, &conf_b);
+	quiet();
+	ck_assert_int_eq(a.closed + b.closed, 0);
+	clock_advance(clk, 10000);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_str_eq(reason_get(a.why)->code, "link-timeout");
+END
+
+/* Octets that came before the link was taken over are the peer's TLS. */
+BEGIN(the_hello_waits_already)
+	carry();
+	over(&a, &conf_a);
+	until(link_input(b.inner).n > 0);
+	over(&b, &conf_b);
+	until(a.up == 1 && b.up == 1);
+END
+
+BEGIN(octet_by_octet)
+	if (_i == MEM)
+		link_mem_set_chunk(net, 1);
+	pair();
+	b.drain = true;
+	ck_ok(link_write(a.l, span_str("hello")));
+	until(b.n == 5);
+END
+
+BEGIN(much_in_both_directions)
+	static uint8_t big[5 << 20];
+	uint8_t want = 0;
+
+	for (size_t i = 0; i < sizeof big; i++) {
+		big[i] = (uint8_t)(i * 13 + (i >> 9));
+		want = (uint8_t)(want * 31 + big[i]);
+	}
+	pair();
+	a.drain = b.drain = true;
+	ck_ok(link_write(a.l, span_of(big, sizeof big)));
+	ck_assert_uint_ge(link_unsent(a.l), sizeof big);
+	ck_ok(link_write(b.l, span_of(big, sizeof big)));
+	until(a.n == sizeof big && b.n == sizeof big);
+	ck_assert_uint_eq(a.sum, want);
+	ck_assert_uint_eq(b.sum, want);
+	until(link_unsent(a.l) == 0 && a.drained > 0);
+END
+
+BEGIN(input_limit)
+	static char big[1 << 20];
+	size_t waits;
+
+	pair();
+	link_set_input_limit(b.l, 1000);
+	ck_ok(link_write(a.l, span_of(big, sizeof big)));
+	quiet();
+	waits = link_input(b.l).n;
+	ck_assert_uint_ge(waits, 1000);
+	ck_assert_uint_le(waits, 1000 + 16384);		/* a record is not cut */
+	if (_i == MEM)	/* sockets have room of their own */
+		ck_assert_uint_gt(link_unsent(a.l), sizeof big - 100000);
+	for (size_t n = 0; n < sizeof big; n += waits) {
+		until(link_input(b.l).n > 0);
+		waits = link_input(b.l).n;
+		ck_assert_uint_le(waits, 1000 + 16384);
+		link_drain(b.l, waits);
+	}
+	ck_assert_int_eq(a.closed + b.closed, 0);
+	link_drain(b.l, 99);	/* more than there is */
+END
+
+BEGIN(too_much_unsent)
+	static char big[LINK_UNSENT_MAX];
+
+	pair();
+	ck_rc(link_write(a.l, span_of(big, sizeof big)), RC_LIMIT);	/* its records would not fit; nothing is half said */
+	ck_ok(link_write(a.l, span_of(big, sizeof big / 2)));
+	ck_rc(link_write(a.l, span_of(big, sizeof big / 2)), RC_LIMIT);
+	b.drain = true;
+	until(b.n == sizeof big / 2);
+	ck_ok(link_write(a.l, span_str("x")));
+	until(b.n == sizeof big / 2 + 1);
+END
+
+/* --- ends */
+
+BEGIN(close_in_good_order)
+	static char big[1 << 20];
+
+	pair();
+	b.drain = true;
+	ck_ok(link_write(a.l, span_of(big, sizeof big)));
+	link_close(a.l);
+	ck_rc(link_write(a.l, span_str("x")), RC_STATE);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(a.why, REASON_NONE);
+	ck_assert_int_eq(b.why, REASON_NONE);
+	ck_assert_uint_eq(b.n, sizeof big);
+END
+
+/* Its reader was slow: what came before the end of the link below is still there, in on_closed at the latest. */
+BEGIN(an_end_behind_a_slow_reader)
+	static char big[60000];
+
+	pair();
+	link_set_input_limit(b.l, 1);
+	ck_ok(link_write(a.l, span_of(big, sizeof big)));
+	link_close(a.l);
+	until(a.closed == 1);
+	for (int i = 0; i < 2 && b.closed == 0; i++) {
+		b.n += link_input(b.l).n;
+		link_drain(b.l, link_input(b.l).n);
+		until(b.closed == 1 || link_input(b.l).n > 0);
+	}
+	b.drain = b.closed == 0;
+	if (b.drain)
+		link_set_input_limit(b.l, 1000000);
+	until(b.closed == 1);
+	ck_assert_uint_eq(b.n + b.rest, sizeof big);
+	ck_assert_int_eq(b.why, REASON_NONE);
+END
+
+/* A cut is no end in good order. */
+BEGIN(an_end_without_close_notify)
+	pair();
+	link_free(a.l);
+	a.l = NULL;
+	until(b.closed == 1);
+	ck_assert_str_eq(reason_get(b.why)->code, "link-broken");
+	ck_assert_ptr_nonnull(strstr(b.detail, "close_notify"));
+END
+
+BEGIN(reset)
+	pair();
+	link_reset(a.l);
+	a.l = NULL;
+	until(b.closed == 1);
+	ck_assert_int_eq(b.why, REASON_LINK_BROKEN);
+END
+
+BEGIN(close_before_it_is_up)
+	carry();
+	over(&a, &conf_a);
+	link_close(a.l);
+	link_close(a.l);
+	until(a.closed == 1);
+	ck_assert_int_eq(a.why, REASON_NONE);
+	ck_assert_int_eq(a.up, 0);
+END
+
+BEGIN(half_open)
+	conf_a.half_open = conf_b.half_open = true;
+	pair();
+	a.drain = b.drain = true;
+	ck_ok(link_write(a.l, span_str("request")));
+	ck_ok(link_shutdown(a.l));
+	ck_rc(link_shutdown(a.l), RC_STATE);
+	ck_rc(link_write(a.l, span_str("x")), RC_STATE);
+	until(b.eof == 1);
+	ck_assert(link_at_eof(b.l) && !link_at_eof(a.l));
+	ck_assert_uint_eq(b.n, 7);
+	quiet();
+	ck_assert_int_eq(a.closed + b.closed, 0);
+	ck_ok(link_write(b.l, span_str("answer")));
+	until(a.n == 6);
+	ck_ok(link_shutdown(b.l));
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(a.eof, 1);
+	ck_assert_int_eq(a.why, REASON_NONE);
+	ck_assert_int_eq(b.why, REASON_NONE);
+END
+
+/* Both have said it, octets wait: on_closed waits. */
+BEGIN(half_open_octets_wait)
+	conf_a.half_open = conf_b.half_open = true;
+	pair();
+	ck_ok(link_write(a.l, span_str("request")));
+	ck_ok(link_shutdown(a.l));
+	until(b.eof == 1);
+	ck_ok(link_shutdown(b.l));
+	quiet();
+	ck_assert_int_eq(b.closed, 0);
+	ck_assert(span_eq_str(link_input(b.l), "request"));
+	link_drain(b.l, 7);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(b.why, REASON_NONE);
+END
+
+BEGIN(half_open_peer_that_is_not)
+	conf_a.half_open = true;
+	pair();
+	ck_rc(link_shutdown(b.l), RC_STATE);
+	ck_ok(link_shutdown(a.l));
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(b.eof, 0);
+	ck_assert_int_eq(a.why, REASON_NONE);
+	ck_assert_int_eq(b.why, REASON_NONE);
+END
+
+/* --- freed within a callback */
+
+BEGIN(freed_in_on_up)
+	carry();
+	a.free_on_up = true;
+	over(&a, &conf_a);
+	over(&b, &conf_b);
+	until(a.l == NULL && b.closed == 1);
+END
+
+BEGIN(freed_in_on_data)
+	pair();
+	b.free_on_data = true;
+	ck_ok(link_write(a.l, span_str("hello")));
+	until(b.l == NULL && a.closed == 1);
+	ck_assert_int_eq(b.closed, 0);
+END
+
+BEGIN(freed_in_on_eof)
+	conf_b.half_open = true;
+	pair();
+	b.free_on_eof = true;
+	link_close(a.l);
+	until(b.l == NULL && a.closed == 1);
+	ck_assert_int_eq(b.closed, 0);
+END
+
+/* --- certificates over any link (U8) */
+
+BEGIN(U8_certificates)
+	struct pki_cert ca, server, client;
+	struct link_tls *ta, *tb;
+	struct link_peer p;
+	uint8_t spki[32];
+
+	pki_make(&ca, "ca", &(struct pki_spec){ .cn = "CA", .ca = true, .from_s = -3600, .to_s = 86400 * 30 }, NULL);
+	pki_make(&server, "server", &(struct pki_spec){ .cn = "mt", .san = "DNS:mt.example.org", .usage = "serverAuth", .from_s = -60,
+	    .to_s = 3600 }, &ca);
+	pki_make(&client, "client", &(struct pki_spec){ .cn = "dev", .san = "DNS:dev.example.org", .usage = "clientAuth", .from_s = -60,
+	    .to_s = 3600 }, &ca);
+	ck_ok(link_tls_new(client.crt_file, client.key_file, ca.crt_file, clk, &ta));
+	ck_ok(link_tls_new(server.crt_file, server.key_file, ca.crt_file, clk, &tb));
+	conf_a = (struct link_over_conf){ .tls = ta, .tls_name = "mt.example.org" };
+	conf_b = (struct link_over_conf){ .tls = tb, .server = true };
+	pair();
+	link_get_peer(a.l, &p);
+	ck_assert(p.has_cert && link_peer_has_name(&p, "mt.example.org"));
+	pki_spki(&server, spki);
+	ck_assert_mem_eq(p.spki_sha256, spki, 32);
+	link_get_peer(b.l, &p);
+	ck_assert(p.has_cert && link_peer_has_name(&p, "dev.example.org"));
+	ck_assert(_i != UNIX || p.has_cred);
+	ck_ok(link_write(a.l, span_str("hello")));
+	until(b.data > 0);
+	ck_assert(span_eq_str(link_input(b.l), "hello"));
+	link_free(a.l);
+	link_free(b.l);
+	link_listener_free(ll);
+	memset(&a, 0, sizeof a);
+	memset(&b, 0, sizeof b);
+	conf_a.tls_name = "other.example.org";
+	carry();
+	over(&a, &conf_a);
+	over(&b, &conf_b);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_str_eq(reason_get(a.why)->code, "link-tls-name");
+	ck_assert_str_eq(reason_get(b.why)->code, "link-refused-cert");
+	link_tls_free(ta);
+	link_tls_free(tb);
+	pki_free(&ca);
+	pki_free(&server);
+	pki_free(&client);
+	pki_remove_dir();
+END
 
 int
 main(void)
 {
 	Suite *s = suite_create("link_over");
-	TCase *t = tcase_create("psk");
+	TCase *t = tcase_create("over");
 
 	log_set_level(LOG_LEVEL_ERROR);
-	tcase_add_loop_test(t, U2_there_and_back, MEM, MEDIA);
-	tcase_add_loop_test(t, U3_another_key, MEM, MEDIA);
-	tcase_add_loop_test(t, U3_another_identity, MEM, MEDIA);
+#define ADD(test) tcase_add_loop_test(t, test, MEM, MEDIA)
+	ADD(U2_there_and_back);
+	ADD(U3_another_key);
+	ADD(U3_another_identity);
+	ADD(U3_a_silent_peer);
+	ADD(U3_a_link_that_breaks);
+	ADD(U3_a_link_that_is_reset);
+	ADD(U2_two_clients);
+	ADD(U2_two_servers);
+	ADD(the_hello_waits_already);
+	ADD(octet_by_octet);
+	ADD(much_in_both_directions);
+	ADD(input_limit);
+	ADD(too_much_unsent);
+	ADD(close_in_good_order);
+	ADD(an_end_behind_a_slow_reader);
+	ADD(an_end_without_close_notify);
+	ADD(reset);
+	ADD(close_before_it_is_up);
+	ADD(half_open);
+	ADD(half_open_octets_wait);
+	ADD(half_open_peer_that_is_not);
+	ADD(freed_in_on_up);
+	ADD(freed_in_on_data);
+	ADD(freed_in_on_eof);
+	ADD(U8_certificates);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
