@@ -63,7 +63,7 @@ void nafkc_keycenter_free(struct nafkc *k);
 
 /* The key: made once, sealed in the store. */
 enum rc nafkc_pseudonym_key(struct store *st, const struct rnd *rnd, struct secret **out) MUST_USE;
-/* What the device behind this public key calls the subscriber; impi "" gives "". RC_CRYPTO. */
+/* What the device behind this public key calls the subscriber; impi "" gives "". RC_RANGE: too long. RC_CRYPTO. */
 enum rc nafkc_pseudonym(const struct secret *key, const char *impi, const uint8_t spki[static 32],
     char out[static UAXML_PSEUDONYM_MAX + 1]) MUST_USE;
 

@@ -105,12 +105,12 @@ take_block(struct ctl *c, struct rpc_req *q, const json_t *body, struct nafkc_ta
 	return false;
 }
 
-/* none: why nothing was ended. */
+/* none: why nothing was ended. n is read after rc was made. */
 static void
-answer(struct ctl *c, struct rpc_req *q, enum rc rc, int64_t n, enum reason none)
+answer(struct ctl *c, struct rpc_req *q, enum rc rc, const int64_t *n, enum reason none)
 {
 	if (rc == RC_OK)
-		ctl_ok(c, q, json_pack("{s:I}", "keys", (json_int_t)n));
+		ctl_ok(c, q, json_pack("{s:I}", "keys", (json_int_t)*n));
 	else
 		ctl_fail(c, q, rc == RC_NOTFOUND ? none : REASON_INTERNAL, NULL);
 }
@@ -122,7 +122,7 @@ nafkc_op_key_invalidate(void *core, struct ctl *c, struct rpc_req *q, json_t *bo
 	int64_t n = 0;
 
 	if (take_triple(core, c, q, body, &t))
-		answer(c, q, nafkc_order_end(core, &t, 0, &n), n, REASON_UA_KEY_UNKNOWN);
+		answer(c, q, nafkc_order_end(core, &t, 0, &n), &n, REASON_UA_KEY_UNKNOWN);
 }
 
 void
@@ -138,9 +138,9 @@ nafkc_op_key_limit(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 		return;
 	rc = nafkc_store_state(k->s.store, &t.triple, timeguard_now(k->s.guard), &s);
 	if (rc == RC_OK && !s.gone)
-		answer(c, q, nafkc_order_end(k, &t, expires_s, &n), n, REASON_UA_NOT_SHORTER);
+		answer(c, q, nafkc_order_end(k, &t, expires_s, &n), &n, REASON_UA_NOT_SHORTER);
 	else
-		answer(c, q, rc == RC_OK ? RC_NOTFOUND : rc, 0, REASON_UA_KEY_UNKNOWN);
+		answer(c, q, rc == RC_OK ? RC_NOTFOUND : rc, &n, REASON_UA_KEY_UNKNOWN);
 }
 
 void
@@ -156,7 +156,7 @@ nafkc_op_device_limit(void *core, struct ctl *c, struct rpc_req *q, json_t *body
 	rc = nafkc_store_live_of_device(k->s.store, &t.triple.device_id, timeguard_now(k->s.guard), &live);
 	if (rc == RC_OK)
 		rc = nafkc_order_end(k, &t, expires_s, &n);
-	answer(c, q, rc, n, live > 0 ? REASON_UA_NOT_SHORTER : REASON_UA_KEY_UNKNOWN);
+	answer(c, q, rc, &n, live > 0 ? REASON_UA_NOT_SHORTER : REASON_UA_KEY_UNKNOWN);
 }
 
 void
@@ -166,7 +166,7 @@ nafkc_op_block(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	int64_t n = 0;
 
 	if (take_block(c, q, body, &t))
-		answer(c, q, nafkc_order_block(core, &t, &n), n, REASON_INTERNAL);
+		answer(c, q, nafkc_order_block(core, &t, &n), &n, REASON_INTERNAL);
 }
 
 void

@@ -33,6 +33,7 @@ struct bsf {			/* the scripted one */
 	unsigned birs;
 	int64_t expires_s;
 	uint8_t key[KS_LEN];
+	const char *impi;		/* told with the key; NULL = not */
 	struct dia_txn *held[8];
 	unsigned n_held;
 	struct zn_bir last;
@@ -97,6 +98,8 @@ bsf_answer(struct bsf *b, struct dia_txn *t)
 		bia.expires_s = 0;
 		/* fall through */
 	default:
+		if (b->impi != NULL)
+			snprintf(bia.user_name, sizeof bia.user_name, "%s", b->impi);
 		ck_ok(secret_from(span_of(b->key, b->mood == BSF_SHORT_KEY ? 16 : KS_LEN), &bia.me_key));
 		if (b->mood == BSF_GIVES_UICC_TOO)
 			ck_ok(secret_from(span_of(key_b, KS_LEN), &bia.uicc_key));
