@@ -65,7 +65,7 @@ struct daemon_hooks {
 	/* X_new and X_start: every listener is bound when it returns RC_OK. It has logged why when it does not. */
 	enum rc (*start)(const struct daemon *d, const void *conf, void **core);
 	/* Members for the ready line and status: {"ub":"http://127.0.0.1:40001/", "local":["tcp:…","unix:…"]}; the line has
-	 * "ub=http://127.0.0.1:40001/ local=tcp:… local=unix:…". */
+	 * "ub=http://127.0.0.1:40001/ local=tcp:… local=unix:…"; of an object {"services":{"modem":…}} it has "services.modem=…". */
 	void (*bound)(void *core, json_t *o);
 	/* As in ctl.h; may be NULL. */
 	void (*health)(void *core, json_t *problems);

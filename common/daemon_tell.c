@@ -42,10 +42,17 @@ on_status(void *arg, json_t *o)
 static void
 print_word(const char *key, const json_t *value)
 {
+	char name[192];
+	const char *k;
 	const json_t *v;
 	size_t i;
 
-	if (json_is_array(value))
+	if (json_is_object(value))
+		json_object_foreach((json_t *)(uintptr_t)value, k, v) {
+			(void)snprintf(name, sizeof name, "%s.%s", key, k);
+			print_word(name, v);
+		}
+	else if (json_is_array(value))
 		json_array_foreach(value, i, v)
 			print_word(key, v);
 	else if (json_is_string(value))

@@ -63,6 +63,9 @@ static const struct ksctl_param p_ladder[] = { { "--run", KSCTL_TEXT, "run", fal
 const struct ksctl_verb ksctl_verbs[] = {
 	{ EXTDEVD, "establish", "establish", p_establish, KSCTL_SHOW_MEMBERS, NULL, 60, false,
 	    "get a key; a valid one is kept unless --force (fetch again) or --new (bootstrap anew)" },
+	{ EXTDEVD, "use", "use", p_mt, KSCTL_SHOW_MEMBERS, NULL, 60, false,
+	    "a tunnel on the key with an MT; a new key first where the MT does not share it" },
+	{ EXTDEVD, "tunnel list", "tunnel-list", NULL, KSCTL_SHOW_TABLE, "tunnels", 0, false, "tunnels that are up, their keys and streams" },
 	{ EXTDEVD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys by their check values" },
 	{ EXTDEVD, "key forget", "key-forget", p_forget, KSCTL_SHOW_DONE, NULL, 0, false, "delete keys here: all, or those that fit" },
 	{ EXTDEVD, "key check", "key-check", p_mt, KSCTL_SHOW_TABLE, "keys", 20, false,

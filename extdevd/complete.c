@@ -11,14 +11,14 @@
 #include "extdevd/core.h"
 
 static enum rc
-settle(struct extdev_mt *m, const struct extdev_key *k, bool proved)
+settle(struct extdev_mt *m, const struct extdev_key *k)
 {
 	struct store *st = m->e->s.store;
 	enum rc rc = store_begin(st), end;
 
 	if (rc != RC_OK)
 		return rc;
-	rc = proved ? extdev_store_confirm(st, &k->from.mt_id, &k->from.triple) : extdev_store_settle(st, &k->from.mt_id, &k->from.triple);
+	rc = extdev_store_settle(st, &k->from.mt_id, &k->from.triple);
 	end = store_end(st, rc == RC_OK);
 	return rc != RC_OK ? rc : end;
 }
@@ -101,13 +101,11 @@ on_completed(struct extdev_mt *m, json_t *body, enum reason why, const json_t *e
 	}
 	if (proved)
 		say_if_unknown(m, &k);
-	rc = settle(m, &k, proved);
+	rc = proved ? extdev_use_confirm(m, &k.from.triple) : settle(m, &k);
 	if (rc != RC_OK) {	/* RC_NOTFOUND: it was forgotten, or expired, meanwhile */
 		extdev_fail(m, rc == RC_NOTFOUND ? REASON_LOCAL_UNKNOWN_KEY : REASON_INTERNAL, 0, false, "the key is gone from the store");
 		return;
 	}
-	if (proved)
-		extdev_keys_gone(m->e);		/* the older one, if there was one */
 	memset(&m->p.key, 0, sizeof m->p.key);		/* k has it now */
 	extdev_succeed(m, &k, k.from.scenario, false);
 	extdev_key_clear(&k);

@@ -4,9 +4,15 @@
 
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/tunnel.h"
 #include "extdevd/extdev.h"
 
-static cfg_opt_t mt_options[] = { CFG_STR("address", NULL, CFGF_NONE), CFG_END() };
+static cfg_opt_t service_options[] = { CFG_STR("listen", NULL, CFGF_NONE), CFG_BOOL("insecure", cfg_false, CFGF_NONE), CFG_END() };
+static cfg_opt_t mt_options[] = {
+	CFG_STR("address", NULL, CFGF_NONE), CFG_STR("tls", "off", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE),
+	CFG_STR("key", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("tls_name", NULL, CFGF_NONE),
+	CFG_STR("use_on_connect", NULL, CFGF_NONE), CFG_SEC("service", service_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
+};
 static cfg_opt_t center_options[] = {
 	CFG_STR("url", NULL, CFGF_NONE), CFG_STR("state_url", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("dial", NULL, CFGF_NONE), CFG_END()
 };
@@ -14,7 +20,7 @@ cfg_opt_t extdev_options[] = {
 	DAEMON_OPTIONS, CFG_STR("device_id", "random", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
 	CFG_SEC("mt", mt_options, CFGF_MULTI | CFGF_TITLE), CFG_SEC("keycenter", center_options, CFGF_MULTI | CFGF_TITLE),
 	CFG_STR("prefer", "mt", CFGF_NONE), CFG_BOOL("establish_at_start", cfg_false, CFGF_NONE), CFG_STR("retry", "30s", CFGF_NONE),
-	CFG_STR("state_interval", "15m", CFGF_NONE), CFG_STR("state_grace", NULL, CFGF_NONE),
+	CFG_INT("renew_at", 80, CFGF_NONE), CFG_STR("state_interval", "15m", CFGF_NONE), CFG_STR("state_grace", NULL, CFGF_NONE),
 	CFG_BOOL("state_before_use", cfg_false, CFGF_NONE),
 	CFG_END()
 };
@@ -40,6 +46,54 @@ read_device_id(struct conf *c, struct extdev_conf *out)
 	}
 }
 
+/* U8 */
+static void
+read_mt_tls(struct conf *c, cfg_t *s, struct extdev_mt_conf *m)
+{
+	static const char *const words[] = { "off", "certificates", NULL };
+
+	m->tls = conf_word(c, s, "tls", words) == 1;
+	if (!m->tls)
+		return;
+	m->cert = conf_text(c, s, "cert", CONF_FILE);
+	m->key = conf_text(c, s, "key", CONF_PRIVATE_FILE);
+	m->ca = conf_text(c, s, "ca", CONF_FILE);
+	m->tls_name = conf_optional(c, s, "tls_name", CONF_IDENTITY);
+}
+
+static void
+read_services(struct conf *c, cfg_t *s, struct extdev_mt_conf *m)
+{
+	size_t n = conf_count(c, s, "service");
+	struct extdev_service_conf *all = calloc(n + 1, sizeof *all);
+
+	if (all == NULL)
+		log_fatal("conf: out of memory");
+	for (size_t i = 0; i < n; i++) {
+		cfg_t *v = conf_section(c, s, "service", i);
+
+		all[i].name = conf_title(v);
+		if (!tunnel_service_ok(all[i].name) || strncmp(all[i].name, "kslocal-", 8) == 0)
+			conf_complain(c, v, NULL, "service \"%s\": expected 1 to %d of a-z 0-9 . _ -, not beginning with kslocal-", all[i].name,
+			    TUNNEL_SERVICE_MAX);
+		all[i].listen = conf_text(c, v, "listen", CONF_ANY);
+		if (all[i].listen[0] != '\0' && !conf_text_ok(span_str(all[i].listen), strncmp(all[i].listen, "unix:", 5) == 0 ? CONF_LINK : CONF_HOST_PORT))
+			conf_complain(c, v, "listen", "\"%s\": expected ADDRESS:PORT or unix:/PATH", all[i].listen);
+		all[i].insecure = conf_bool(c, v, "insecure");
+	}
+	m->services = all;
+	m->n_services = n;
+}
+
+/* Who offers services wants a tunnel to be there. */
+static void
+read_use(struct conf *c, cfg_t *s, struct extdev_mt_conf *m)
+{
+	static const char *const words[] = { "none", "device", NULL };
+
+	m->use_on_connect = conf_has(c, s, "use_on_connect") ? conf_word(c, s, "use_on_connect", words) == 1 : m->n_services > 0;
+}
+
 static void
 read_mts(struct conf *c, struct extdev_conf *out)
 {
@@ -55,6 +109,9 @@ read_mts(struct conf *c, struct extdev_conf *out)
 
 		mts[i].name = conf_title(s);
 		mts[i].address = conf_text(c, s, "address", CONF_LINK);
+		read_mt_tls(c, s, &mts[i]);
+		read_services(c, s, &mts[i]);
+		read_use(c, s, &mts[i]);
 	}
 	out->mts = mts;
 	out->n_mts = n;
@@ -123,6 +180,7 @@ extdev_conf_read(struct conf *c, void *extdev_conf)
 	out->prefer_own = conf_word(c, NULL, "prefer", prefers) == 1;
 	out->at_start = conf_bool(c, NULL, "establish_at_start");
 	out->retry_s = conf_duration(c, NULL, "retry", 1, 3600);
+	out->renew_at = (unsigned)conf_int(c, NULL, "renew_at", 0, 95);
 	out->state_interval_s = conf_duration(c, NULL, "state_interval", 1, 30 * 86400);
 	if (conf_has(c, NULL, "state_grace"))
 		out->state_grace_s = conf_duration(c, NULL, "state_grace", 1, 365 * 86400);
@@ -134,6 +192,8 @@ extdev_conf_free(void *extdev_conf)
 {
 	struct extdev_conf *c = extdev_conf;
 
+	for (size_t i = 0; c->mts != NULL && i < c->n_mts; i++)
+		free((void *)(uintptr_t)c->mts[i].services);
 	free((void *)(uintptr_t)c->mts);
 	free((void *)(uintptr_t)c->centers);
 	c->mts = NULL;

@@ -15,6 +15,8 @@
 
 struct clock_timer;
 struct extdev_check;
+struct extdev_services;
+struct extdev_use;
 struct extdev_waiter;
 struct metric;
 struct purge;
@@ -31,6 +33,7 @@ struct extdev_local {
 	int64_t back_off_ms;
 	enum reason why;		/* of the last end */
 	char detail[160];
+	char challenge[CHALLENGE_MAX + 1];	/* of the MT's hello; "" = none */
 	LIST_HEAD(, extdev_ask) asks;	/* sent, or waiting for the turn's end */
 };
 
@@ -40,6 +43,9 @@ typedef void extdev_local_answer_fn(struct extdev_mt *m, json_t *body, enum reas
 
 enum rc extdev_local_init(struct extdev_mt *m) MUST_USE;
 void extdev_local_free(struct extdev_mt *m);
+/* What we say of ourselves, and how we dial: the same on every channel to this MT. */
+struct localif_hello extdev_local_hello(const struct extdev_mt *m);
+struct link_options extdev_local_options(const struct extdev_mt *m);
 /* Dial now, whatever the back-off; nothing if it is dialled or up already. */
 void extdev_local_dial(struct extdev_mt *m);
 /* Close for good. extdev_local_closed() when it is done. */
@@ -93,7 +99,7 @@ struct extdev_procedure {
 
 	/* what we began by ourselves */
 	bool wanted;			/* at start, or renew: until it is done or refused for good */
-	bool wanted_fresh;
+	bool wanted_fresh, wanted_force;
 	int64_t back_off_s;
 	/* IDLE: a pending request (N6), an owed complete (K4), or what is wanted. REQUEST: a short Retry-After goes by */
 	struct clock_timer *again;
@@ -106,6 +112,8 @@ struct extdev_mt {
 	struct extdev_local local;
 	struct extdev_procedure p;
 	int64_t asked_ms;		/* when its keys' state was asked because it came up; 0 = never */
+	struct extdev_use *use;
+	struct extdev_services *services;
 };
 
 enum rc extdev_procedure_init(struct extdev_mt *m) MUST_USE;
@@ -116,6 +124,8 @@ void extdev_procedure_stop(struct extdev_mt *m);
 void extdev_on_link_up(struct extdev_mt *m);
 void extdev_on_link_down(struct extdev_mt *m, enum reason why, const char *detail);
 void extdev_on_renew(struct extdev_mt *m);
+/* One is wanted by ourselves: fresh, with a new bootstrapping; else whatever key is there, it is fetched again. Joins one under way. */
+void extdev_want(struct extdev_mt *m, bool fresh);
 void extdev_on_mt_progress(struct extdev_mt *m, const char *word, int64_t wait_s);
 
 /* establish.c: a new establishment, for the first asker or by ourselves; the same if anything is due; another run of this one. */
@@ -150,8 +160,23 @@ void extdev_state_on_link_up(struct extdev_mt *m);
 /* A key came. */
 void extdev_state_on_key(struct extdev *e);
 
-/* --- use.c: the key at work: tunnels to the MTs (U1-U4) */
+/* --- use.c: the key at work: tunnels to the MTs (U1-U4). Its inside is use.h */
 
+enum rc extdev_use_init(struct extdev_mt *m) MUST_USE;
+void extdev_use_free(struct extdev_mt *m);
+void extdev_use_stop(struct extdev_mt *m);
+void extdev_use_on_link_up(struct extdev_mt *m);
+void extdev_use_on_link_down(struct extdev_mt *m, enum reason why, const char *detail);
+/* An establishment ended: with this key; without one, and with it no use of waiting any longer unless later. */
+void extdev_use_on_key(struct extdev_mt *m, const struct extdev_key *k, bool reused);
+void extdev_use_on_no_key(struct extdev_mt *m, enum reason why, bool later, const char *detail);
+/* The MT asks for a tunnel on the key that is this triple's. */
+bool extdev_use_has(struct extdev_mt *m, const struct triple *t);
+/*
+ * The key is proven, by a proof in `complete` or by a finished handshake: confirmed in the store (K2), what the MT may still have
+ * under another Device_ID is owed to be forgotten (K5), tunnels on older keys are on their last streams. RC_NOTFOUND: it is gone.
+ */
+enum rc extdev_use_confirm(struct extdev_mt *m, const struct triple *t) MUST_USE;
 /* Somebody wants a tunnel to this MT: with the key that is there, or the one that will be. One that stands on the key to use will do. */
 void extdev_use_begin(struct extdev_mt *m);
 /* Keys may have gone from the store, or end sooner: each tunnel whose key is no longer a usable one is closed. */
@@ -166,7 +191,8 @@ struct extdev {
 	struct extdev_mt *mts;		/* conf.n_mts of them */
 	struct purge *purge;
 	bool stopping;
-	size_t open_links;		/* while stopping */
+	size_t open_links;		/* while stopping, tunnels included */
+	struct clock_timer *expiry;	/* the earliest of a live tunnel's key */
 	void (*done)(void *arg);
 	void *done_arg;
 	struct clock_timer *done_timer;
@@ -180,7 +206,7 @@ struct extdev {
 		enum reason why;			/* of the last answer */
 	} state;
 	struct {
-		struct metric *runs, *keys, *refusals, *requests;
+		struct metric *runs, *keys, *refusals, *requests, *tunnels, *streams, *unserved;
 	} count;
 };
 
@@ -196,6 +222,12 @@ void extdev_local_closed(struct extdev *e);
 void extdev_ops_on_key(struct extdev *e);
 void extdev_ops_stop(struct extdev *e);
 void extdev_ops_free(struct extdev *e);
+/* What keys and tunnels show: triple, MT_ID, check value, expiry. */
+json_t *extdev_key_object(const struct triple *t, const struct mt_id *mt, const char *kcv, int64_t expires_s);
+/* ops_use.c */
+json_t *extdev_tunnels(const struct extdev *e);
+void extdev_op_use(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
+void extdev_op_tunnel_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
 /* ops_state.c */
 void extdev_op_key_check(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
 void extdev_op_mt_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body);

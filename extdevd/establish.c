@@ -130,6 +130,20 @@ on_derived(struct extdev_mt *m, json_t *body, enum reason why, const json_t *err
 	extdev_request_send(m);
 }
 
+/* K13: while our tunnel is up at the MT, it tells us from a newcomer with our Device_ID by this. */
+static void
+show_what_we_hold(struct extdev_mt *m, struct localif_derive *ask)
+{
+	struct span challenge = span_str(m->local.challenge);
+	struct extdev_key k = { 0 };
+
+	if (challenge.n > 0 && extdev_store_get_key(m->e->s.store, &m->id, timeguard_now(m->e->s.guard), &k) == RC_OK &&
+	    k.state == EXTDEV_CONFIRMED && strcmp(k.from.triple.device_id.s, ask->device_id.s) == 0 &&
+	    proof_make(k.ks, PROOF_HOLDS, challenge, ask->holds) != RC_OK)
+		ask->holds[0] = '\0';
+	extdev_key_clear(&k);
+}
+
 static void
 ask_derive(struct extdev_mt *m)
 {
@@ -140,6 +154,7 @@ ask_derive(struct extdev_mt *m)
 		ask.btid = p->r.triple.btid;
 	else
 		ask.stale_btid = p->stale;	/* K8 */
+	show_what_we_hold(m, &ask);
 	extdev_step(m, 6, "extdevd", "mtd", "derive", NULL, 0);
 	enter(m, EXTDEV_DERIVE);
 	extdev_local_ask(m, LOCALIF_DERIVE, localif_derive_print(&ask), on_derived);
@@ -311,7 +326,7 @@ extdev_begin(struct extdev_mt *m)
 
 	clock_timer_stop(p->again);
 	p->fresh = a != NULL ? a->fresh : p->wanted && p->wanted_fresh;
-	p->force = p->fresh || (a != NULL && a->force);
+	p->force = p->fresh || (a != NULL ? a->force : p->wanted && p->wanted_force);
 	p->has_naf = a != NULL && a->has_naf;
 	if (p->has_naf)
 		p->naf = a->naf;

@@ -9,11 +9,12 @@
 #include "common/metrics.h"
 #include "common/purge.h"
 #include "extdevd/core.h"
+#include "extdevd/service.h"
 
 void
 extdev_conf_default(struct extdev_conf *c)
 {
-	*c = (struct extdev_conf){ .id_kind = EXTDEV_ID_RANDOM, .retry_s = 30, .state_interval_s = 900 };
+	*c = (struct extdev_conf){ .id_kind = EXTDEV_ID_RANDOM, .retry_s = 30, .state_interval_s = 900, .renew_at = 80 };
 }
 
 struct extdev_mt *
@@ -98,7 +99,16 @@ make_metrics(struct extdev *e)
 	e->count.runs = metrics_counter(m, "extdev_runs_total", NULL, "Runs begun with an MT.");
 	e->count.requests = metrics_counter(m, "extdev_key_requests_total", NULL, "Key Requests sent on Ua.");
 	e->count.keys = metrics_counter(m, "extdev_keys_total", NULL, "Keys got from a NAF Key Center.");
+	e->count.tunnels = metrics_counter(m, "extdev_tunnels_total", NULL, "Tunnels that came up.");
+	e->count.streams = metrics_counter(m, "extdev_streams_total", NULL, "Connections carried to a service.");
+	e->count.unserved = metrics_counter(m, "extdev_unserved_total", NULL, "Connections to a service that were reset.");
 	e->count.refusals = metrics_counter(m, "extdev_failures_total", NULL, "Establishments that failed.");
+}
+
+static void
+on_expiry(void *arg)
+{
+	extdev_use_recheck(arg);
 }
 
 static void
@@ -121,7 +131,8 @@ make_mts(struct extdev *e)
 		e->mts[i].conf = &e->conf.mts[i];
 	}
 	for (size_t i = 0; i < e->conf.n_mts; i++)
-		if ((rc = extdev_procedure_init(&e->mts[i])) != RC_OK || (rc = extdev_local_init(&e->mts[i])) != RC_OK)
+		if ((rc = extdev_procedure_init(&e->mts[i])) != RC_OK || (rc = extdev_local_init(&e->mts[i])) != RC_OK ||
+		    (rc = extdev_use_init(&e->mts[i])) != RC_OK)
 			return rc;
 	return RC_OK;
 }
@@ -138,8 +149,9 @@ extdev_new(const struct extdev_seams *seams, const struct extdev_conf *conf, str
 	e->s = *seams;
 	e->conf = *conf;
 	TAILQ_INIT(&e->waiters);
-	if ((rc = make_mts(e)) == RC_OK && (rc = extdev_state_init(e)) == RC_OK && (rc = clock_timer_new(seams->clock, on_done, e, &e->done_timer)) == RC_OK &&
-	    (rc = find_self(e)) == RC_OK)
+	if ((rc = make_mts(e)) == RC_OK && (rc = extdev_state_init(e)) == RC_OK &&
+	    (rc = clock_timer_new(seams->clock, on_done, e, &e->done_timer)) == RC_OK &&
+	    (rc = clock_timer_new(seams->clock, on_expiry, e, &e->expiry)) == RC_OK && (rc = find_self(e)) == RC_OK)
 		rc = purge_new(seams->clock, seams->guard, seams->store, &purge, &e->purge);
 	if (rc != RC_OK) {
 		extdev_free(e);
@@ -153,6 +165,11 @@ extdev_new(const struct extdev_seams *seams, const struct extdev_conf *conf, str
 enum rc
 extdev_start(struct extdev *e)
 {
+	enum rc rc;
+
+	for (size_t i = 0; i < e->conf.n_mts; i++)
+		if ((rc = extdev_services_open(&e->mts[i])) != RC_OK)
+			return rc;
 	for (size_t i = 0; i < e->conf.n_mts; i++) {
 		extdev_procedure_resume(&e->mts[i]);
 		extdev_local_dial(&e->mts[i]);
@@ -177,8 +194,11 @@ extdev_stop(struct extdev *e, void (*done)(void *arg), void *arg)
 	e->open_links = e->conf.n_mts + 1;
 	extdev_state_stop(e);
 	extdev_ops_stop(e);
-	for (size_t i = 0; i < e->conf.n_mts; i++)
+	for (size_t i = 0; i < e->conf.n_mts; i++) {
 		extdev_procedure_stop(&e->mts[i]);
+		extdev_services_stop(&e->mts[i]);
+		extdev_use_stop(&e->mts[i]);
+	}
 	for (size_t i = 0; i < e->conf.n_mts; i++)
 		extdev_local_stop(&e->mts[i]);
 	extdev_local_closed(e);
@@ -189,6 +209,10 @@ extdev_free(struct extdev *e)
 {
 	if (e == NULL)
 		return;
+	for (size_t i = 0; e->mts != NULL && i < e->conf.n_mts; i++) {
+		extdev_services_free(&e->mts[i]);
+		extdev_use_free(&e->mts[i]);
+	}
 	extdev_state_free(e);
 	extdev_ops_free(e);
 	for (size_t i = 0; e->mts != NULL && i < e->conf.n_mts; i++) {
@@ -197,6 +221,7 @@ extdev_free(struct extdev *e)
 	}
 	free(e->mts);
 	purge_free(e->purge);
+	clock_timer_free(e->expiry);
 	clock_timer_free(e->done_timer);
 	free(e);
 }
@@ -213,6 +238,13 @@ extdev_health(void *extdev, json_t *problems)
 		if (e->mts[i].local.why != REASON_NONE && strcmp(info->local, "busy") != 0)
 			(void)json_array_append_new(problems, json_sprintf("mt %s: %s", e->mts[i].conf->name, info->what));
 	}
+	extdev_services_health(e, problems);
+}
+
+void
+extdev_bound(void *extdev, json_t *o)
+{
+	(void)json_object_set_new(o, "services", extdev_services_where(extdev));
 }
 
 static json_t *
@@ -250,4 +282,5 @@ extdev_status(void *extdev, json_t *o)
 		(void)json_object_set_new(o, "device_id", json_string(e->self.s));
 	(void)json_object_set_new(o, "mts", mts);
 	(void)json_object_set_new(o, "keycenters", centers);
+	(void)json_object_set_new(o, "tunnels", extdev_tunnels(e));
 }

@@ -27,6 +27,7 @@
 struct clock;
 struct extdev;
 struct link_net;
+struct link_tls;
 struct metrics;
 struct rnd;
 struct timeguard;
@@ -39,9 +40,20 @@ enum extdev_id_kind {
 	EXTDEV_ID_RANDOM_EACH	/* a new one per establishment (K5) */
 };
 
+struct extdev_service_conf {	/* what the MT offers, at our end */
+	const char *name;	/* as tunnel_service_ok() */
+	const char *listen;	/* "127.0.0.1:0", "unix:/path" */
+	bool insecure;		/* beyond loopback */
+};
 struct extdev_mt_conf {		/* a phone we are linked with */
 	const char *name;	/* "phone" */
 	const char *address;	/* as link.h */
+	bool tls;		/* with certificates, before the first message (U8) */
+	const char *cert, *key, *ca;	/* files; main.c's */
+	const char *tls_name;	/* dNSName that the MT's certificate must carry; NULL = any of ca's */
+	bool use_on_connect;	/* U4: a key that is there is used when the link is up */
+	const struct extdev_service_conf *services;
+	size_t n_services;
 };
 
 struct extdev_center_conf {	/* a NAF Key Center we trust; one that is not here is never resolved nor dialled (K1) */
@@ -67,6 +79,7 @@ struct extdev_conf {
 	int64_t state_interval_s;	/* how often the Key Center is asked whether a key is still good (N7) */
 	int64_t state_grace_s;		/* how long a key may be used without its saying so; 0 = to its expiry (N10) */
 	bool state_before_use;		/* ask before each use (N10) */
+	unsigned renew_at;		/* percent of a key's lifetime; 0 = never */
 };
 void extdev_conf_default(struct extdev_conf *c);
 
@@ -80,6 +93,7 @@ struct extdev_seams {
 	const struct link_net *net;
 	const struct http_client *http;
 	const struct http_tls *const *tls;	/* one per Key Center, in conf's order; NULL = a client that needs none (simulator) */
+	struct link_tls *const *mt_tls;		/* one per mt section, in conf's order, NULL where tls is off; NULL = all are off */
 	struct metrics *metrics;		/* may be NULL */
 };
 
@@ -127,6 +141,11 @@ void extdev_establish(struct extdev *e, const struct extdev_want *w, extdev_done
  *   establish [--force] [--new] [--mt NAME] [--naf NAF_ID]
  *              establish   {"force"?,"new"?,"mt"?,"naf"?}
  *                          → {"scenario","reused","btid","naf_id","device_id","kcv","expires","mt_id","run"}
+ *   use [--mt NAME]
+ *              use         {"mt"?} → as tunnel-list's, when it is up; an establishment comes first where the MT does not share the key
+ *   tunnel list
+ *              tunnel-list {} → {"tunnels":[{"mt","mt_id","btid","naf_id","device_id","kcv","expires","state","since","streams"}]};
+ *                          state: up draining
  *   key list   key-list    {} → {"keys":[{"mt_id","btid","naf_id","device_id","kcv","expires","state","owed"?}]}  state: waiting confirmed
  *   key forget --all | [--mt NAME] [--btid B]
  *              key-forget  {"all":true} or {"mt"?,"btid"?,"naf_id"?,"device_id"?,"mt_id"?} → {"forgotten":n}
@@ -143,6 +162,8 @@ extern const struct ctl_op extdev_ctl_ops[];
 /* As in daemon.h. */
 void extdev_health(void *extdev, json_t *problems);
 void extdev_status(void *extdev, json_t *o);
+/* "services": {NAME: where it listens}. */
+void extdev_bound(void *extdev, json_t *o);
 
 /* conf.c: the file's table, and its values into an extdev_conf; free_conf frees what it allocated. */
 extern cfg_opt_t extdev_options[];

@@ -5,7 +5,7 @@
  *	DOWN --dial--> DIALLING --connected--> HELLO --mt_id--> UP
  *	  ^--again-------'------------------------'--------------'
  *
- * What is asked leaves with the turn (ARCHITECTURE 6). Of the MT's own requests only `hello` and `renew` mean something yet.
+ * What is asked leaves with the turn (ARCHITECTURE 6). The MT's own requests are `hello`, `use` and `renew`.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,18 +122,45 @@ answer(struct extdev_mt *m, struct rpc_req *q, json_t *body, enum reason why)
 	turn_later(m->e->s.turn, send_answer, a);
 }
 
-static struct localif_hello
-our_hello(const struct extdev_mt *m)
+struct localif_hello
+extdev_local_hello(const struct extdev_mt *m)
 {
-	return (struct localif_hello){ .version = LOCALIF_VERSION, .role = LOCALIF_ROLE_DEVICE,
+	return (struct localif_hello){ .version = LOCALIF_VERSION, .role = LOCALIF_ROLE_DEVICE, .device_id = m->e->self,
 	    .device_id_kind = m->e->conf.id_kind == EXTDEV_ID_FIXED ? LOCALIF_KIND_FIXED : LOCALIF_KIND_RANDOM };
+}
+
+struct link_options
+extdev_local_options(const struct extdev_mt *m)
+{
+	const struct extdev *e = m->e;
+
+	return (struct link_options){ .tls = e->s.mt_tls != NULL ? e->s.mt_tls[m - e->mts] : NULL, .tls_name = m->conf->tls_name };
+}
+
+/* U1: the device is to begin, on a channel of its own. */
+static void
+on_use(struct extdev_mt *m, struct rpc_req *q, json_t *body)
+{
+	struct triple t;
+	const char *bad = "";
+
+	if (localif_triple_parse(body, &t, &bad) != RC_OK) {
+		answer(m, q, NULL, REASON_LOCAL_BAD_MESSAGE);
+	} else if (!extdev_use_has(m, &t)) {
+		log_reason(REASON_LOCAL_UNKNOWN_KEY, "use: mt=%s mt_id=%s asks for btid=%s device_id=%s", m->conf->name, m->id.s, t.btid.s,
+		    t.device_id.s);
+		answer(m, q, NULL, REASON_LOCAL_UNKNOWN_KEY);
+	} else {
+		answer(m, q, json_object(), REASON_INTERNAL);
+		extdev_use_begin(m);
+	}
 }
 
 static void
 on_request(struct rpc_req *q, const char *op, json_t *body, void *arg)
 {
 	struct extdev_mt *m = arg;
-	struct localif_hello theirs, ours = our_hello(m);
+	struct localif_hello theirs, ours = extdev_local_hello(m);
 	const char *bad = "";
 
 	if (strcmp(op, LOCALIF_HELLO) == 0) {
@@ -141,6 +168,8 @@ on_request(struct rpc_req *q, const char *op, json_t *body, void *arg)
 			answer(m, q, localif_hello_print(&ours), REASON_INTERNAL);
 		else
 			answer(m, q, NULL, REASON_LOCAL_BAD_MESSAGE);
+	} else if (strcmp(op, LOCALIF_USE) == 0 && !m->e->stopping) {
+		on_use(m, q, body);
 	} else if (strcmp(op, LOCALIF_RENEW) == 0) {
 		/* U4: answered before it begins; both leave with this turn, in this order */
 		answer(m, q, m->e->stopping ? NULL : json_object(), REASON_STOPPING);
@@ -177,6 +206,7 @@ down(struct extdev_mt *m, enum reason why, const char *detail)
 	clock_timer_set(l->again, l->back_off_ms);
 	l->back_off_ms = 2 * l->back_off_ms > BACK_OFF_MAX_MS ? BACK_OFF_MAX_MS : 2 * l->back_off_ms;
 	extdev_on_link_down(m, why, l->detail);
+	extdev_use_on_link_down(m, why, l->detail);
 }
 
 static void
@@ -219,7 +249,9 @@ on_hello(void *arg, json_t *body, enum reason why, const json_t *error)
 	m->local.why = REASON_NONE;
 	m->local.back_off_ms = BACK_OFF_MIN_MS;
 	m->id = h.mt_id;
+	(void)snprintf(m->local.challenge, sizeof m->local.challenge, "%s", h.challenge);
 	extdev_on_link_up(m);
+	extdev_use_on_link_up(m);
 }
 
 static void
@@ -227,7 +259,7 @@ on_link_up(struct link *link, void *arg)
 {
 	static const struct rpc_cb cb = { on_request, on_rpc_closed };
 	struct extdev_mt *m = arg;
-	struct localif_hello h = our_hello(m);
+	struct localif_hello h = extdev_local_hello(m);
 	json_t *body = localif_hello_print(&h);
 
 	if (rpc_new(link, m->e->s.clock, NULL, &cb, m, &m->local.rpc) != RC_OK) {
@@ -247,13 +279,14 @@ void
 extdev_local_dial(struct extdev_mt *m)
 {
 	static const struct link_cb cb = { .on_up = on_link_up, .on_closed = on_link_closed };
+	struct link_options opt = extdev_local_options(m);
 	struct extdev_local *l = &m->local;
 
 	if (l->state != EXTDEV_LINK_DOWN || m->e->stopping)
 		return;
 	clock_timer_stop(l->again);
 	l->state = EXTDEV_LINK_DIALLING;
-	if (link_connect(m->e->s.net, m->conf->address, NULL, &cb, m, &l->link) != RC_OK) {
+	if (link_connect(m->e->s.net, m->conf->address, &opt, &cb, m, &l->link) != RC_OK) {
 		l->back_off_ms = BACK_OFF_MAX_MS;
 		down(m, REASON_INTERNAL, "it cannot be dialled");
 	}

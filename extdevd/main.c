@@ -1,8 +1,9 @@
-/* main: extdevd's wiring: the core, an HTTP client, and one TLS end per NAF Key Center. */
+/* main: extdevd's wiring: the core, an HTTP client, and one TLS end per NAF Key Center and MT. */
 #include <stdlib.h>
 
 #include "common/daemon.h"
 #include "common/http_client.h"
+#include "common/link.h"
 #include "common/log.h"
 #include "extdevd/extdev.h"
 
@@ -11,6 +12,8 @@ static struct {
 	struct http_client *http;
 	struct http_tls **tls;
 	size_t n;
+	struct link_tls **mt_tls;
+	size_t n_mts;
 } side;
 
 static void
@@ -21,6 +24,9 @@ end(void *core)
 	for (size_t i = 0; i < side.n; i++)
 		http_tls_free(side.tls[i]);
 	free(side.tls);
+	for (size_t i = 0; i < side.n_mts; i++)
+		link_tls_free(side.mt_tls[i]);
+	free(side.mt_tls);
 }
 
 static enum rc
@@ -38,6 +44,23 @@ make_tls(const struct daemon *d, const struct extdev_conf *c)
 	return RC_OK;
 }
 
+/* U8 */
+static enum rc
+make_mt_tls(const struct daemon *d, const struct extdev_conf *c)
+{
+	enum rc rc;
+
+	if ((side.mt_tls = calloc(c->n_mts + 1, sizeof *side.mt_tls)) == NULL)
+		return RC_NOMEM;
+	for (side.n_mts = 0; side.n_mts < c->n_mts; side.n_mts++) {
+		const struct extdev_mt_conf *m = &c->mts[side.n_mts];
+
+		if (m->tls && (rc = link_tls_new(m->cert, m->key, m->ca, d->clock, &side.mt_tls[side.n_mts])) != RC_OK)
+			return rc;
+	}
+	return RC_OK;
+}
+
 static enum rc
 start(const struct daemon *d, const void *conf, void **core)
 {
@@ -48,7 +71,9 @@ start(const struct daemon *d, const void *conf, void **core)
 	struct extdev *e = NULL;
 	enum rc rc;
 
-	if ((rc = http_client_new(d->loop, d->clock, &http, &side.http)) == RC_OK && (rc = make_tls(d, c)) == RC_OK) {
+	if ((rc = http_client_new(d->loop, d->clock, &http, &side.http)) == RC_OK && (rc = make_tls(d, c)) == RC_OK &&
+	    (rc = make_mt_tls(d, c)) == RC_OK) {
+		seams.mt_tls = side.mt_tls;
 		seams.http = side.http;
 		seams.tls = (const struct http_tls *const *)side.tls;
 		if ((rc = extdev_new(&seams, c, &e)) == RC_OK)
@@ -81,6 +106,7 @@ main(int argc, char **argv)
 		.read_conf = extdev_conf_read,
 		.free_conf = extdev_conf_free,
 		.start = start,
+		.bound = extdev_bound,
 		.health = extdev_health,
 		.status = extdev_status,
 		.stop = stop,

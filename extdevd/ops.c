@@ -30,8 +30,8 @@ flag(const json_t *body, const char *key, bool *out)
 	return v == NULL || json_is_boolean(v);
 }
 
-static json_t *
-key_object(const struct triple *t, const struct mt_id *mt, const char *kcv, int64_t expires_s)
+json_t *
+extdev_key_object(const struct triple *t, const struct mt_id *mt, const char *kcv, int64_t expires_s)
 {
 	char naf[NAF_ID_TEXT_MAX + 1], expires[UTC_TEXT_LEN + 1];
 
@@ -70,7 +70,7 @@ on_done(void *arg, const struct extdev_result *r)
 	json_t *o;
 
 	if (r->why == REASON_NONE) {
-		o = key_object(&r->triple, &r->mt_id, r->kcv, r->expires_s);
+		o = extdev_key_object(&r->triple, &r->mt_id, r->kcv, r->expires_s);
 		(void)json_object_set_new(o, "scenario", json_integer(r->scenario));
 		(void)json_object_set_new(o, "reused", json_boolean(r->reused));
 		(void)json_object_set_new(o, "run", json_string(r->run.s));
@@ -129,7 +129,7 @@ add_key(void *arg, const struct extdev_key *k)
 
 	if (rc != RC_OK)
 		return rc;
-	o = key_object(&k->from.triple, &k->from.mt_id, kcv, k->expires_s);
+	o = extdev_key_object(&k->from.triple, &k->from.mt_id, kcv, k->expires_s);
 	(void)json_object_set_new(o, "state", json_string(k->state == EXTDEV_CONFIRMED ? "confirmed" : "waiting"));
 	if (k->owed)
 		(void)json_object_set_new(o, "owed", json_string(LOCALIF_COMPLETE));
@@ -326,6 +326,8 @@ const struct ctl_op extdev_ctl_ops[] = {
 	{ "key-check", extdev_op_key_check, "ask the Key Center now whether the keys are still good: mt" },
 	{ "mt-list", extdev_op_mt_list, "the MTs, and what tells their SIMs apart" },
 	{ "mt-accept", extdev_op_mt_accept, "take the next SIM in this MT: mt_id" },
+	{ "use", extdev_op_use, "a tunnel on the key in use; another key first if the MT does not share it: mt" },
+	{ "tunnel-list", extdev_op_tunnel_list, "the tunnels that are up" },
 	{ "wait-key", op_wait_key, "wait until there is a key: mt, timeout_s" },
 	{ NULL, NULL, NULL },
 };

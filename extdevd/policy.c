@@ -138,3 +138,14 @@ extdev_transient(enum reason why)
 	/* the MT's BSF comes back, a card is put in: the MT's own words for it have no status */
 	return http == 503 || http == 429 || http == 408 || strcmp(code, "bootstrap-failed") == 0 || strcmp(code, "no-uicc") == 0;
 }
+
+bool
+extdev_is_loopback(const char *address)
+{
+	static const char *const here[] = { "unix:", "tcp:127.", "tcp:[::1]:" };
+
+	for (size_t i = 0; i < sizeof here / sizeof *here; i++)
+		if (strncmp(address, here[i], strlen(here[i])) == 0)
+			return true;
+	return false;
+}

@@ -33,4 +33,7 @@ int64_t extdev_retry_after(const char *value);
 /* Would waiting help, so that what we began by ourselves is tried again? */
 bool extdev_transient(enum reason why);
 
+/* As link.h: nobody else's machine can reach this address. */
+bool extdev_is_loopback(const char *address);
+
 #endif

@@ -161,10 +161,13 @@ extdev_fail(struct extdev_mt *m, enum reason why, int64_t retry_after_s, bool la
 		wait_s = p->back_off_s > wait_s ? p->back_off_s : wait_s;
 		p->back_off_s = 2 * wait_s > BACK_OFF_MAX_S ? BACK_OFF_MAX_S : 2 * wait_s;
 	}
-	if ((p->wanted || later || pending(m)) && !m->e->stopping)
+	later = p->wanted || later || pending(m);
+	if (later && !m->e->stopping)
 		clock_timer_set(p->again, wait_s * 1000);
 	if (!TAILQ_EMPTY(&p->askers))
 		extdev_begin(m);
+	else
+		extdev_use_on_no_key(m, why, later, detail);
 }
 
 static enum rc
@@ -196,6 +199,7 @@ extdev_succeed(struct extdev_mt *m, const struct extdev_key *k, int scenario, bo
 		clock_timer_set(p->again, m->e->conf.retry_s * 1000);
 	if (!TAILQ_EMPTY(&p->askers))
 		extdev_begin(m);
+	extdev_use_on_key(m, k, reused);
 }
 
 /* --- asked */
@@ -328,8 +332,20 @@ extdev_on_renew(struct extdev_mt *m)
 	if (m->p.state != EXTDEV_IDLE)		/* U4: one is under way */
 		return;
 	log_info("local: mt=%s mt_id=%s: asks for a new establishment", m->conf->name, m->id.s);
-	m->p.wanted = m->p.wanted_fresh = true;		/* K9: renewal bootstraps anew */
-	m->p.back_off_s = 0;
+	extdev_want(m, true);		/* K9: renewal bootstraps anew */
+}
+
+void
+extdev_want(struct extdev_mt *m, bool fresh)
+{
+	struct extdev_procedure *p = &m->p;
+
+	if (p->state != EXTDEV_IDLE)
+		return;
+	p->wanted = true;
+	p->wanted_fresh = fresh;
+	p->wanted_force = !fresh;
+	p->back_off_s = 0;
 	extdev_begin(m);
 }
 

@@ -60,7 +60,7 @@ static void
 on_key(struct extdev_mt *m, struct extdev_ua_answer *a)
 {
 	struct extdev_key k = { .from = m->p.r, .ks = a->ks, .expires_s = a->expires_s, .state = EXTDEV_WAITING, .owed = true,
-	    .sure_s = timeguard_now(m->e->s.guard) };
+	    .sure_s = timeguard_now(m->e->s.guard), .issued_s = timeguard_now(m->e->s.guard) };
 	enum rc rc;
 
 	a->ks = NULL;

@@ -71,6 +71,7 @@ read_key(struct store *st, sqlite3_stmt *q, struct extdev_key *out)
 	k.state = sqlite3_column_int(q, 10) == 1 ? EXTDEV_CONFIRMED : EXTDEV_WAITING;
 	k.owed = sqlite3_column_int(q, 11) != 0;
 	k.sure_s = sqlite3_column_int64(q, 12);
+	k.issued_s = sqlite3_column_int64(q, 15);
 	if (!sql_col_str(q, 13, k.pseudonym, sizeof k.pseudonym) || !sql_col_str(q, 14, k.etag, sizeof k.etag)) {
 		log_error("store: a row does not have its form: %s", sqlite3_sql(q));
 		extdev_key_clear(&k);
@@ -193,8 +194,9 @@ write_key(struct store *st, enum extdev_sql which, const struct extdev_key *k, e
 	    (rc = store_seal(st, "key", "ks", pk, k->ks, sealed, sizeof sealed, &n)) != RC_OK)
 		return rc;
 	naf_id_print(&r->triple.naf_id, naf);
-	return sql_run(st, which, NULL, "ttttttiibiiiit", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s, r->challenge, r->run.s,
-	    (int64_t)r->scenario, (int64_t)r->fresh, span_of(sealed, n), k->expires_s, (int64_t)state, (int64_t)k->owed, k->sure_s, k->pseudonym);
+	return sql_run(st, which, NULL, "ttttttiibiiiiti", r->mt_id.s, naf, r->triple.btid.s, r->triple.device_id.s, r->challenge, r->run.s,
+	    (int64_t)r->scenario, (int64_t)r->fresh, span_of(sealed, n), k->expires_s, (int64_t)state, (int64_t)k->owed, k->sure_s, k->pseudonym,
+	    k->issued_s);
 }
 
 /* Beside the one that came only the one in use stays. */
@@ -280,6 +282,12 @@ extdev_store_get_key(struct store *st, const struct mt_id *mt, int64_t now_s, st
 }
 
 enum rc
+extdev_store_get_newest(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_key *out)
+{
+	return get_one(st, EXTDEV_SQL_NEWEST_KEY, mt, now_s, out);
+}
+
+enum rc
 extdev_store_get_owed(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_key *out)
 {
 	return get_one(st, EXTDEV_SQL_GET_OWED, mt, now_s, out);
@@ -319,8 +327,10 @@ enum rc
 extdev_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n)
 {
 	int changed = 0;
-	enum rc rc = sql_run(st, EXTDEV_SQL_PURGE_KEYS, &changed, "ii", now_s, (int64_t)max);
+	enum rc rc = sql_run(st, EXTDEV_SQL_PURGE_FORGET, NULL, "i", now_s);
 
+	if (rc == RC_OK)
+		rc = sql_run(st, EXTDEV_SQL_PURGE_KEYS, &changed, "ii", now_s, (int64_t)max);
 	if (rc == RC_OK)
 		*n = (unsigned)changed;
 	return rc;

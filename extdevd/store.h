@@ -55,6 +55,7 @@ struct extdev_key {
 	enum extdev_key_state state;
 	bool owed;			/* `complete` */
 	int64_t sure_s;			/* the Key Center stood by it last: its issue, or a good answer about its state (N10) */
+	int64_t issued_s;		/* when it came; 0 = not known */
 	char pseudonym[UAXML_PSEUDONYM_MAX + 1];	/* of the SIM, "" = none came (K12) */
 	char etag[EXTDEV_ETAG_MAX + 1];	/* of the last good answer, "" = none (N7); only read */
 };
@@ -81,6 +82,8 @@ enum rc extdev_store_drop_waiting(struct store *st, const struct mt_id *mt, cons
 enum rc extdev_store_find_key(struct store *st, const struct mt_id *mt, const struct triple *t, struct extdev_key *out) MUST_USE;
 /* The key to use with this MT: the confirmed one, else the newest. RC_NOTFOUND. Caller clears *out. */
 enum rc extdev_store_get_key(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_key *out) MUST_USE;
+/* The newest, confirmed or not: a waiting one is used first, since its use confirms it. RC_NOTFOUND. Caller clears *out. */
+enum rc extdev_store_get_newest(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_key *out) MUST_USE;
 /* The one whose `complete` is owed. RC_NOTFOUND. Caller clears *out. */
 enum rc extdev_store_get_owed(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_key *out) MUST_USE;
 /* Each live key, by MT, oldest first; k is borrowed during the call. Stops at fn's first rc that is not RC_OK. */
@@ -111,6 +114,22 @@ enum rc extdev_store_drop_pseudonyms(struct store *st, const char *mt_id) MUST_U
 /* Stops at fn's first rc that is not RC_OK. */
 enum rc extdev_store_each_pseudonym(struct store *st, enum rc (*fn)(void *arg, const struct mt_id *mt, const struct naf_id *naf,
     const char *pseudonym), void *arg) MUST_USE;
+
+/* --- store_forget.c: what an MT is to be asked to forget (K5) */
+
+struct extdev_owed {
+	struct mt_id mt_id;
+	struct triple older;
+	char proof[PROOF_LEN + 1];	/* PROOF_FORGET, for tunnels on the MT's confirmed key */
+	int64_t expires_s;		/* then it is gone there by itself */
+};
+enum rc extdev_store_owe_forget(struct store *st, const struct extdev_owed *o) MUST_USE;
+/* Nothing is owed to this MT any more. */
+enum rc extdev_store_drop_forget(struct store *st, const struct mt_id *mt) MUST_USE;
+/* One of them. RC_NOTFOUND. */
+enum rc extdev_store_get_forget(struct store *st, const struct mt_id *mt, int64_t now_s, struct extdev_owed *out) MUST_USE;
+/* The MT has answered. */
+enum rc extdev_store_settle_forget(struct store *st, const struct extdev_owed *o) MUST_USE;
 
 /* As purge.h asks. */
 enum rc extdev_store_purge(struct store *st, int64_t now_s, unsigned max, unsigned *n) MUST_USE;

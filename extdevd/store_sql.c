@@ -47,10 +47,21 @@ static const char *const migrations[] = {
 	"  naf_id TEXT NOT NULL,"
 	"  pseudonym TEXT NOT NULL,"		/* '' = keys came and it told none */
 	"  PRIMARY KEY (mt_id, naf_id)"
+	") WITHOUT ROWID;",
+
+	"ALTER TABLE key ADD COLUMN issued INTEGER NOT NULL DEFAULT 0;"	/* 0 = a row of before: not known */
+	"CREATE TABLE forget ("			/* keys that an MT is to be asked to forget; RULES K5 */
+	"  mt_id TEXT NOT NULL,"
+	"  naf_id TEXT NOT NULL,"
+	"  btid TEXT NOT NULL,"
+	"  device_id TEXT NOT NULL,"
+	"  proof TEXT NOT NULL,"		/* made with that key, for tunnels on the newest one alone; no secret */
+	"  expires INTEGER NOT NULL,"
+	"  PRIMARY KEY (mt_id, naf_id, btid, device_id)"
 	") WITHOUT ROWID;"
 };
 
-#define KEY_COLUMNS "mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh, ks, expires, state, owed, sure, pseudonym, etag"
+#define KEY_COLUMNS "mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh, ks, expires, state, owed, sure, pseudonym, etag, issued"
 #define THIS_KEY "mt_id = ?1 AND naf_id = ?2 AND btid = ?3 AND device_id = ?4"
 #define MATCH \
 	"(?1 IS NULL OR mt_id = ?1) AND (?2 IS NULL OR naf_id = ?2) AND (?3 IS NULL OR btid = ?3) AND (?4 IS NULL OR device_id = ?4)"
@@ -70,10 +81,10 @@ static const char *const sql[EXTDEV_SQL_N] = {
 	[EXTDEV_SQL_FIND_KEY] = "SELECT " KEY_COLUMNS " FROM key WHERE " THIS_KEY,
 	[EXTDEV_SQL_PUT_KEY] =
 	    "INSERT INTO key (" KEY_COLUMNS ") VALUES"
-	    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, '')",
+	    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, '', ?15)",
 	[EXTDEV_SQL_UPDATE_KEY] =
 	    "UPDATE key SET challenge = ?5, run = ?6, scenario = ?7, fresh = ?8, ks = ?9, expires = ?10,"
-	    " state = ?11, owed = ?12, sure = ?13, pseudonym = ?14, etag = '' WHERE " THIS_KEY,
+	    " state = ?11, owed = ?12, sure = ?13, pseudonym = ?14, etag = '', issued = ?15 WHERE " THIS_KEY,
 	/* beside the one that came, the one in use stays and nothing else */
 	[EXTDEV_SQL_THIN_KEYS] =
 	    "DELETE FROM key WHERE mt_id = ?1 AND NOT (" THIS_KEY ") AND made IS NOT ("
@@ -98,6 +109,14 @@ static const char *const sql[EXTDEV_SQL_N] = {
 	[EXTDEV_SQL_KEEP_PSEUDONYM] =
 	    "INSERT OR REPLACE INTO pseudonym (mt_id, naf_id, pseudonym) SELECT mt_id, naf_id, pseudonym FROM key WHERE " THIS_KEY,
 	[EXTDEV_SQL_DROP_PSEUDONYMS] = "DELETE FROM pseudonym WHERE mt_id = ?1",
+	[EXTDEV_SQL_NEWEST_KEY] = "SELECT " KEY_COLUMNS " FROM key WHERE mt_id = ?1 AND expires > ?2 ORDER BY made DESC LIMIT 1",
+	[EXTDEV_SQL_OWE_FORGET] =
+	    "INSERT OR REPLACE INTO forget (mt_id, naf_id, btid, device_id, proof, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[EXTDEV_SQL_DROP_FORGET] = "DELETE FROM forget WHERE mt_id = ?1",
+	[EXTDEV_SQL_GET_FORGET] =
+	    "SELECT mt_id, naf_id, btid, device_id, proof, expires FROM forget WHERE mt_id = ?1 AND expires > ?2 LIMIT 1",
+	[EXTDEV_SQL_SETTLE_FORGET] = "DELETE FROM forget WHERE " THIS_KEY,
+	[EXTDEV_SQL_PURGE_FORGET] = "DELETE FROM forget WHERE expires <= ?1",
 	[EXTDEV_SQL_EACH_PSEUDONYM] = "SELECT mt_id, naf_id, pseudonym FROM pseudonym ORDER BY mt_id, naf_id",
 };
 

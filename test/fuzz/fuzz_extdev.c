@@ -149,7 +149,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const struct http_client_ops http_ops = { http_send_fake, http_cancel_fake };
 	static const struct http_client http = { &http_ops, NULL };
-	static const struct extdev_mt_conf mts[] = { { "phone", "mem:mt" } };
+	static const struct extdev_mt_conf mts[] = { { .name = "phone", .address = "mem:mt" } };
 	struct extdev_center_conf centers[1] = { { .url = NULL } };
 	struct rnd_seeded rnd;
 	struct extdev_conf conf;

@@ -131,7 +131,7 @@ boot_mt(struct sim *s, struct host *h)
 static void
 boot_dev(struct sim *s, struct host *h)
 {
-	static const struct extdev_mt_conf mts[] = { { "phone", SIM_LOCAL } };
+	static const struct extdev_mt_conf mts[] = { { .name = "phone", .address = SIM_LOCAL } };
 	static struct extdev_center_conf centers[1];
 	static const struct http_tls *const tls[1];
 	struct extdev_seams seams = { .clock = s->clock, .guard = h->guard, .rnd = &h->rnd.rnd, .store = h->store, .turn = h->turn,

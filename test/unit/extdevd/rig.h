@@ -685,8 +685,8 @@ rig_new(void)
 	extdev_conf_default(&rig.conf);
 	rig.conf.id_kind = EXTDEV_ID_FIXED;
 	rig.conf.device_id = DEV;
-	rig.mts[0] = (struct extdev_mt_conf){ "phone", "unix:/mt" };
-	rig.mts[1] = (struct extdev_mt_conf){ "tablet", "unix:/mt2" };
+	rig.mts[0] = (struct extdev_mt_conf){ .name = "phone", .address = "unix:/mt" };
+	rig.mts[1] = (struct extdev_mt_conf){ .name = "tablet", .address = "unix:/mt2" };
 	ck_ok(naf_id_parse(span_str(NAF1), &rig.centers[0].naf_id));
 	ck_ok(naf_id_parse(span_str(NAF2), &rig.centers[1].naf_id));
 	rig.conf.mts = rig.mts;

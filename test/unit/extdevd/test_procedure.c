@@ -403,7 +403,7 @@ START_TEST(U9_hello_comes_first)
 	ck_assert_str_eq(json_string_value(json_object_get(rig.mt.hello, "role")), "device");
 	ck_assert_int_eq(json_integer_value(json_object_get(rig.mt.hello, "version")), 1);
 	ck_assert_str_eq(json_string_value(json_object_get(rig.mt.hello, "device_id_kind")), "fixed");
-	ck_assert_ptr_null(json_object_get(rig.mt.hello, "device_id"));
+	ck_assert_str_eq(json_string_value(json_object_get(rig.mt.hello, "device_id")), DEV);	/* U1: so an MT can ask for `use` */
 }
 END_TEST
 
@@ -522,7 +522,7 @@ static const struct {
 	const char *op;
 	enum reason why;
 } asked[] = {
-	{ "use", REASON_LOCAL_UNSUPPORTED }, { "info", REASON_LOCAL_UNSUPPORTED }, { "complete", REASON_LOCAL_UNSUPPORTED },
+	{ "use", REASON_LOCAL_BAD_MESSAGE }, { "info", REASON_LOCAL_UNSUPPORTED }, { "complete", REASON_LOCAL_UNSUPPORTED },
 	{ "fly", REASON_LOCAL_UNSUPPORTED }, { "hello", REASON_NONE },
 };
 

@@ -1,0 +1,203 @@
+/* use_pick: which key a tunnel is to use, what its use proves, and where the next one comes from.   seed 7.3, 8.1; K2, U3 */
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/timeguard.h"
+#include "extdevd/service.h"
+#include "extdevd/state.h"
+#include "extdevd/use.h"
+
+#define HOUR_MS 3600000
+#define CHECK_MS 60000		/* a wall clock that is set by hand is noticed so soon */
+
+enum rc
+extdev_use_pick(struct extdev_mt *m, struct extdev_key *out)
+{
+	if (m->id.s[0] == '\0')
+		return RC_NOTFOUND;
+	return extdev_store_get_newest(m->e->s.store, &m->id, timeguard_now(m->e->s.guard), out);
+}
+
+enum rc
+extdev_use_find(struct extdev *e, const struct mt_id *mt, const struct triple *t, struct extdev_key *out)
+{
+	struct extdev_key k = { .ks = NULL };
+	enum rc rc = extdev_store_find_key(e->s.store, mt, t, &k);
+
+	if (rc == RC_OK && k.expires_s <= timeguard_now(e->s.guard)) {
+		extdev_key_clear(&k);
+		rc = RC_NOTFOUND;
+	}
+	if (rc == RC_OK)
+		*out = k;
+	return rc;
+}
+
+bool
+extdev_use_has(struct extdev_mt *m, const struct triple *t)
+{
+	struct extdev_key k = { .ks = NULL };
+	bool good = extdev_use_find(m->e, &m->id, t, &k) == RC_OK;
+
+	extdev_key_clear(&k);
+	return good;
+}
+
+/* --- proven */
+
+static enum rc
+store_confirmed(struct extdev_mt *m, const struct triple *t)
+{
+	struct store *st = m->e->s.store;
+	enum rc rc = store_begin(st), end;
+
+	if (rc != RC_OK)
+		return rc;
+	if ((rc = extdev_forget_owe(m, t)) == RC_OK)
+		rc = extdev_store_confirm(st, &m->id, t);
+	end = store_end(st, rc == RC_OK);
+	return rc != RC_OK ? rc : end;
+}
+
+/* Nothing to write: so each tunnel on a key that is long confirmed costs no commit. */
+static bool
+is_confirmed(struct extdev_mt *m, const struct triple *t)
+{
+	struct extdev_key k = { .ks = NULL };
+	bool yes = extdev_store_get_newest(m->e->s.store, &m->id, timeguard_now(m->e->s.guard), &k) == RC_OK &&
+	    triple_eq(&k.from.triple, t) && k.state == EXTDEV_CONFIRMED && !k.owed;
+
+	extdev_key_clear(&k);
+	return yes;
+}
+
+enum rc
+extdev_use_confirm(struct extdev_mt *m, const struct triple *t)
+{
+	struct extdev_channel *c;
+	enum rc rc;
+
+	if (is_confirmed(m, t))
+		return RC_OK;
+	if ((rc = store_confirmed(m, t)) != RC_OK)
+		return rc;
+	LIST_FOREACH(c, &m->use->channels, all)
+		if (c->tunnel != NULL && !triple_eq(&c->triple, t))
+			c->replaced = true;
+	extdev_keys_gone(m->e);		/* the older one, if there was one */
+	log_info("use: mt=%s mt_id=%s btid=%s device_id=%s: the key is confirmed", m->conf->name, m->id.s, t->btid.s, t->device_id.s);
+	return RC_OK;
+}
+
+/* --- not shared, or none: another one */
+
+void
+extdev_use_count_key(struct extdev_use *u, int64_t now_ms)
+{
+	u->made_ms[u->next_made] = now_ms;
+	u->next_made = (u->next_made + 1) % EXTDEV_USE_KEYS_PER_HOUR;
+}
+
+void
+extdev_use_establish(struct extdev_mt *m)
+{
+	struct extdev_use *u = m->use;
+	int64_t oldest = u->made_ms[u->next_made], left = oldest + HOUR_MS - clock_mono_ms(m->e->s.clock);
+
+	if (m->p.state != EXTDEV_IDLE)
+		return;		/* its end is told */
+	if (oldest != 0 && left > 0) {
+		log_reason(REASON_EXT_USE_LOOP, "use: mt=%s: %d keys within the hour; no other before %d s are over", m->conf->name,
+		    EXTDEV_USE_KEYS_PER_HOUR, (int)(left / 1000));
+		extdev_services_on_no_tunnel(m, REASON_EXT_USE_LOOP);
+		extdev_use_not_now(m, REASON_EXT_USE_LOOP, left, "");
+		return;
+	}
+	log_info("use: mt=%s mt_id=%s: %s: an establishment begins by itself", m->conf->name, m->id.s,
+	    u->refused ? "the MT does not share the key" : "there is no key");
+	u->began = true;
+	extdev_want(m, u->refused && u->refused_fresh);
+}
+
+/* Nothing that an unauthenticated side says destroys a key that works: a confirmed one stays until a newer one is proven. */
+void
+extdev_use_not_shared(struct extdev_channel *c, const struct extdev_channel_end *end)
+{
+	struct store *st = c->m->e->s.store;
+	struct extdev_use *u = c->m->use;
+	bool dropped = false;
+
+	u->refused = true;
+	u->refused_triple = c->triple;
+	/* another key under the same triple: asking for the same once more brings the same */
+	u->refused_fresh = end->why == REASON_LINK_PSK_REFUSED;
+	u->lost = true;		/* whoever wanted this tunnel wants the one on the next key */
+	if (!c->waiting)
+		return;
+	if (store_begin(st) == RC_OK) {
+		dropped = extdev_store_drop_waiting(st, &c->mt_id, &c->triple) == RC_OK;
+		dropped = store_end(st, dropped) == RC_OK && dropped;
+	}
+	if (!dropped)
+		log_error("use: mt=%s btid=%s: the key could not be deleted", c->m->conf->name, c->triple.btid.s);
+	extdev_keys_gone(c->m->e);
+}
+
+/* --- keys that go away */
+
+/* Why a tunnel may not stand any longer. REASON_NONE: it may. */
+static enum reason
+judge(struct extdev_channel *c, int64_t now_s)
+{
+	struct extdev *e = c->m->e;
+	struct extdev_key k = { .ks = NULL };
+	enum reason why = REASON_NONE;
+
+	if (extdev_use_find(e, &c->mt_id, &c->triple, &k) == RC_OK) {
+		c->expires_s = k.expires_s;	/* may be an earlier date now */
+		why = extdev_state_lapsed(e, &k) ? REASON_EXT_KEY_LAPSED : REASON_NONE;
+	} else if (c->expires_s <= now_s) {
+		why = REASON_EXT_KEY_OVER;
+	} else if (!c->replaced || extdev_store_get_key(e->s.store, &c->mt_id, now_s, &k) != RC_OK || k.state != EXTDEV_CONFIRMED) {
+		why = REASON_EXT_KEY_REMOVED;	/* replaced: the newer one's going takes the older one along */
+	}
+	extdev_key_clear(&k);
+	return why;
+}
+
+void
+extdev_use_recheck(struct extdev *e)
+{
+	int64_t now_s = timeguard_now(e->s.guard);
+
+	for (size_t i = 0; i < e->conf.n_mts; i++) {
+		struct extdev_channel *c;
+		enum reason why;
+
+		LIST_FOREACH(c, &e->mts[i].use->channels, all)
+			if (c->tunnel != NULL && (why = judge(c, now_s)) != REASON_NONE)
+				extdev_channel_close(c, why);
+		extdev_renew_plan(&e->mts[i]);
+	}
+	extdev_use_set_expiry(e);
+}
+
+void
+extdev_use_set_expiry(struct extdev *e)
+{
+	int64_t first_s = INT64_MAX, now_s = timeguard_now(e->s.guard), ms;
+
+	for (size_t i = 0; i < e->conf.n_mts; i++) {
+		const struct extdev_channel *c;
+
+		LIST_FOREACH(c, &e->mts[i].use->channels, all)
+			if (c->tunnel != NULL && c->expires_s < first_s)
+				first_s = c->expires_s;
+	}
+	clock_timer_stop(e->expiry);
+	if (first_s == INT64_MAX || e->stopping)
+		return;
+	ms = first_s <= now_s ? 1000 : (first_s - now_s) * 1000;	/* closing takes its time */
+	clock_timer_set(e->expiry, ms > CHECK_MS ? CHECK_MS : ms);
+}
