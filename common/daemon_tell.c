@@ -4,6 +4,7 @@
 
 #include "common/daemon_int.h"
 #include "common/http_server.h"
+#include "common/link_serial.h"
 #include "common/metrics.h"
 
 static void
@@ -25,6 +26,27 @@ bound(const struct run *r, json_t *o)
 		json_object_set_new(o, "metrics", json_string(http_server_address(r->metrics_http)));
 }
 
+/* U6: the serial lines in use, and what they suffer. */
+static void
+serial(const struct run *r, json_t *o)
+{
+	struct link_serial_status s[8];
+	size_t n = link_serial_get_status(r->env.net, s, sizeof s / sizeof *s);
+	json_t *a = n > 0 ? json_array() : NULL;
+
+	for (size_t i = 0; i < n && i < sizeof s / sizeof *s; i++) {
+		const struct serial_stats *t = &s[i].stats;
+
+		(void)json_array_append_new(a, json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "device", s[i].path,
+		    "open", (int)s[i].open, "channels", (json_int_t)s[i].channels, "octets_in", (json_int_t)s[i].octets_in,
+		    "octets_out", (json_int_t)s[i].octets_out, "frames_in", (json_int_t)t->frames_in, "frames_out",
+		    (json_int_t)t->frames_out, "retransmitted", (json_int_t)t->retransmitted, "bad", (json_int_t)t->bad,
+		    "duplicates", (json_int_t)t->duplicates));
+	}
+	if (a != NULL)
+		(void)json_object_set_new(o, "serial", a);
+}
+
 static void
 on_status(void *arg, json_t *o)
 {
@@ -35,6 +57,7 @@ on_status(void *arg, json_t *o)
 	store_get_stats(r->env.store, &st);
 	json_object_set_new(o, "store", json_pack("{s:s, s:I, s:I, s:I}", "file", r->first.common.store, "commits",
 	    (json_int_t)st.commits, "failed", (json_int_t)st.failed, "last_commit_us", (json_int_t)st.last_commit_us));
+	serial(r, o);
 	if (r->hooks->status != NULL)
 		r->hooks->status(r->core, o);
 }

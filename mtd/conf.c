@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf_serial.h"
 #include "common/daemon.h"
 #include "common/hex.h"
 #include "mtd/conf_int.h"
@@ -27,7 +28,8 @@ static cfg_opt_t bsf_options[] = {
 static cfg_opt_t local_options[] = {
 	CFG_STR("listen", NULL, CFGF_NONE), CFG_BOOL("insecure", cfg_false, CFGF_NONE), CFG_STR("mode", "0600", CFGF_NONE),
 	CFG_INT("links_max", 256, CFGF_NONE), CFG_STR("tls", "off", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE),
-	CFG_STR("key", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("use_on_connect", "none", CFGF_NONE), CFG_END()
+	CFG_STR("key", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("use_on_connect", "none", CFGF_NONE), CONF_SERIAL_OPTIONS,
+	CFG_END()
 };
 cfg_opt_t mt_options[] = {
 	DAEMON_OPTIONS, CFG_SEC("uicc", uicc_options, CFGF_NONE), CFG_SEC("bsf", bsf_options, CFGF_NONE),
@@ -310,11 +312,12 @@ read_locals(struct conf *c, struct mt_file_conf *out)
 			    sizeof l->name - 1);
 		copy(c, s, "listen", CONF_LINK, l->listen, sizeof l->listen);
 		if (!conf_has(c, s, "listen"))
-			conf_complain(c, s, "listen", "is missing; expected tcp:ADDRESS:PORT or unix:/PATH");
+			conf_complain(c, s, "listen", "is missing; expected tcp:ADDRESS:PORT, unix:/PATH or serial:/DEVICE");
 		l->insecure = conf_bool(c, s, "insecure");
 		l->unix_mode = read_mode(c, s);
 		l->links_max = (size_t)conf_int(c, s, "links_max", 1, 1024);
 		l->use_on_connect = conf_word(c, s, "use_on_connect", uses) == 1;
+		conf_serial_read(c, s, &l->serial);
 		read_local_tls(c, s, out, i);
 	}
 }

@@ -198,7 +198,8 @@ mt_local_start(struct mt_local *l)
 	for (size_t i = 0; i < l->conf->n_locals; i++) {
 		const struct mt_local_conf *c = &l->conf->locals[i];
 		struct link_options opt = {
-			.tls = c->tls, .unix_mode = c->unix_mode, .max_links = c->links_max != 0 ? c->links_max : LINKS_MAX
+			.tls = c->tls, .unix_mode = c->unix_mode, .max_links = c->links_max != 0 ? c->links_max : LINKS_MAX,
+			.serial = c->serial
 		};
 
 		l->heard[i] = (struct mt_heard){ l, c, NULL };

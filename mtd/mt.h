@@ -54,6 +54,7 @@ struct mt_local_conf {
 	bool insecure;			/* K11: plain beyond loopback is meant */
 	mode_t unix_mode;		/* 0 = 0600 */
 	size_t links_max;		/* 0 = 256 */
+	struct link_serial_options serial;
 	bool use_on_connect;		/* U4: ask a device that we share a key with to open a tunnel */
 };
 

@@ -161,7 +161,9 @@ units() {
 
 @test "man pages: every key of a configuration's table is in conf(5) and in the sample" {
 	for d in bsfd nafkcd mtd extdevd; do
-		keys=$(grep -ohE 'CFG_(STR|INT|BOOL|STR_LIST|SEC)\("[a-z_]+"' "$ROOT/$d/conf.c" "$ROOT/common/daemon.h" "$ROOT/common/daemon_conf.c" | sed 's/.*"\(.*\)"/\1/' | sort -u)
+		tables=("$ROOT/$d"/conf*.c "$ROOT/common/daemon.h" "$ROOT/common/daemon_conf.c")
+		! grep -q CONF_SERIAL_OPTIONS "${tables[@]}" || tables+=("$ROOT/common/conf_serial.h")
+		keys=$(grep -ohE 'CFG_(STR|INT|BOOL|STR_LIST|SEC)\("[a-z_]+"' "${tables[@]}" | sed 's/.*"\(.*\)"/\1/' | sort -u)
 		[ "$(wc -w <<<"$keys")" -gt 12 ]
 		for k in $keys; do
 			grep -qE "^\.(It Ic|Ss The sections?) $k( |\$)" "$ROOT/doc/man/$d.conf.5" || { echo "$d.conf.5 does not have: $k"; return 1; }

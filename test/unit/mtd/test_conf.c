@@ -101,7 +101,8 @@ START_TEST(everything)
 	    "naf_ids = { \"a.example.org/0100000002\", \"b.example.org/0100000003\" }\nnaf_policy = any\nks_min_left = \"2m\"\n"
 	    "runs_per_hour = 100\nruns_per_hour_device = 50\ndevices = { \"urn:x:1\", \"urn:x:2\" }\nunused_keys_max = 9\n"
 	    "local \"t\" {\n listen = \"tcp:0.0.0.0:7259\"\n insecure = yes\n links_max = 3\n}\n"
-	    "local \"u\" {\n listen = \"unix:/x/l\"\n mode = \"0660\"\n tls = certificates\n cert = \"%s\"\n key = \"%s\"\n ca = \"%s\"\n}\n",
+	    "local \"u\" {\n listen = \"unix:/x/l\"\n mode = \"0660\"\n tls = certificates\n cert = \"%s\"\n key = \"%s\"\n ca = \"%s\"\n}\n"
+	    "local \"s\" {\n listen = \"serial:/dev/ttyS0\"\n baud = 9600\n flow = rtscts\n}\n",
 	    card, card, card, card, card);
 	ck_ok(read_text(text));
 	ck_assert_str_eq(got.image, card);
@@ -130,7 +131,9 @@ START_TEST(everything)
 	ck_assert_uint_eq(got.mt.n_devices, 2);
 	ck_assert_int_eq(got.mt.device_policy, MT_DEVICES_LISTED);
 	ck_assert_uint_eq(got.mt.unused_keys_max, 9);
-	ck_assert_uint_eq(got.mt.n_locals, 2);
+	ck_assert_uint_eq(got.mt.n_locals, 3);
+	ck_assert(got.mt.locals[0].serial.baud == 115200 && got.mt.locals[0].serial.flow == LINK_FLOW_NONE);
+	ck_assert(got.mt.locals[2].serial.baud == 9600 && got.mt.locals[2].serial.flow == LINK_FLOW_RTSCTS);
 	ck_assert(got.mt.locals[0].insecure);
 	ck_assert_uint_eq(got.mt.locals[0].links_max, 3);
 	ck_assert_uint_eq(got.mt.locals[1].unix_mode, 0660);
@@ -226,6 +229,8 @@ static const struct {
 	{ "local \"a\" {\n listen = \"unix:/x\"\n mode = \"660\"\n}\n", "mode" },
 	{ "local \"a\" {\n listen = \"unix:/x\"\n mode = \"0999\"\n}\n", "mode" },
 	{ "local \"a\" {\n listen = \"unix:/x\"\n links_max = 0\n}\n", "links_max" },
+	{ "local \"a\" {\n listen = \"serial:/x\"\n baud = 115201\n}\n", "baud" },
+	{ "local \"a\" {\n listen = \"serial:/x\"\n flow = both\n}\n", "flow" },
 	{ "local \"a\" {\n listen = \"unix:/x\"\n tls = certificates\n}\n", "cert" },
 	{ "local \"a\" {\n listen = \"unix:/x\"\n use_on_connect = device\n}\n", "use_on_connect" },
 	{ LOCAL "service \"modem\" {\n}\n", "connect" },
