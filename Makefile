@@ -83,7 +83,7 @@ FD_BIN   := $(B)/conform/fd_naf $(B)/conform/fd_bsf
 $(B)/conform/%: $(B)/test/conform/%.o $(B)/test/conform/fd_common.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ -lfdcore -lfdproto -lpthread
-conform-bins: $(CONFORM) $(FD_BIN)
+conform-bins: $(CONFORM) $(FD_BIN) $(B)/bench/tunnel_peer
 conform: all conform-bins
 	test/conform/run
 unit: $(UNIT)
@@ -111,7 +111,10 @@ lint:
 $(B)/bench/load: $(call obj,$(wildcard test/bench/load/*.c)) $(ALL_A)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $(filter %.o,$^) -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS)
-bench-bins: $(B)/bench/load
+$(B)/bench/tunnel_peer: $(B)/test/bench/tunnel_peer.o $(B)/lib/common.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ $(LIBS)
+bench-bins: $(B)/bench/load $(B)/bench/tunnel_peer
 bench: all bench-bins
 	test/bench/run
 

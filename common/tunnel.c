@@ -183,6 +183,7 @@ tunnel_new(struct link *link, bool server, struct clock *clock, const struct tun
 	t->link = link;
 	t->clock = clock;
 	t->last_octet_ms = clock_mono_ms(clock);
+	t->fault_code = NGHTTP2_PROTOCOL_ERROR;
 	t->server = server;
 	t->arg = arg;
 	if (cb != NULL)

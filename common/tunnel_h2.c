@@ -25,6 +25,8 @@ tunnel_fault(struct tunnel *t, enum reason why, const char *fmt, ...)
 	if (t->fault != REASON_NONE)
 		return;
 	t->fault = why;
+	if (why == REASON_INTERNAL)
+		t->fault_code = NGHTTP2_INTERNAL_ERROR;
 	va_start(ap, fmt);
 	vsnprintf(t->detail, sizeof t->detail, fmt, ap);
 	va_end(ap);
@@ -271,8 +273,10 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 	int32_t id = frame->hd.stream_id;
 	struct tunnel_stream *s;
 
-	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+		t->fault_code = frame->goaway.error_code;
 		tunnel_fault(t, REASON_TUNNEL_BROKEN, "%s: %s", nghttp2_http2_strerror(frame->goaway.error_code), t->h2_text);
+	}
 	if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
 	s = nghttp2_session_get_stream_user_data(session, id);

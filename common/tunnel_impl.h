@@ -99,6 +99,7 @@ struct tunnel {
 	void *ping_arg;
 	bool ping_due, ping_alive;
 	enum reason fault;		/* what nghttp2's callbacks found; NONE: nothing */
+	uint32_t fault_code;		/* what GOAWAY says of it */
 	enum reason why;		/* of the end */
 	char h2_text[160];		/* nghttp2's words about the last error, escaped */
 	char detail[240];

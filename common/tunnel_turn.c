@@ -73,7 +73,7 @@ judge(struct tunnel *t)
 	if (t->state >= TUNNEL_ENDING)
 		return;
 	if (t->fault != REASON_NONE)
-		tunnel_end(t, t->fault, t->fault == REASON_INTERNAL ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_PROTOCOL_ERROR, t->detail);
+		tunnel_end(t, t->fault, t->fault_code, t->detail);
 	else if (t->going && t->n_live == 0 && !nghttp2_session_want_write(t->session))
 		tunnel_end(t, REASON_NONE, NGHTTP2_NO_ERROR, "in good order");
 }
