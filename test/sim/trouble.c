@@ -13,6 +13,7 @@
 
 struct trouble {
 	struct sim *s;
+	bool operators;
 	struct rnd_seeded rnd;
 	unsigned deaths;
 	int64_t *back_ms;		/* per host: dead until then */
@@ -42,13 +43,14 @@ now_ms(const struct trouble *t)
 }
 
 struct trouble *
-trouble_new(struct sim *s, uint64_t seed)
+trouble_new(struct sim *s, uint64_t seed, bool operators)
 {
 	struct trouble *t = calloc(1, sizeof *t);
 
 	if (t == NULL || (t->back_ms = calloc(sim_hosts(s), sizeof *t->back_ms)) == NULL)
 		log_fatal("trouble: out of memory");
 	t->s = s;
+	t->operators = operators;
 	rnd_seeded_init(&t->rnd, seed);
 	return t;
 }
@@ -123,10 +125,35 @@ somebody_wants_a_key(struct trouble *t)
 		extdev_establish(sim_core(t->s, h), &w, nobody_listens, NULL, NULL);
 }
 
+/* The Key Center's operator takes a key back, or ends it sooner; the device's forgets all; the MT's bootstraps. Refusals are fine. */
+static void
+an_operator_acts(struct trouble *t)
+{
+	enum sim_host h = (enum sim_host)(SIM_DEV + below(t, (uint32_t)(sim_hosts(t->s) - SIM_DEV)));
+	uint32_t what = below(t, 4);
+	char until[UTC_TEXT_LEN + 1];
+	json_t *keys, *k;
+
+	if (what == 0 && sim_alive(t->s, SIM_MT)) {
+		(void)sim_try(t->s, SIM_MT, "bootstrap", NULL, NULL);
+	} else if (what == 1 && sim_alive(t->s, h)) {
+		(void)sim_try(t->s, h, "key-forget", json_pack("{s:b}", "all", 1), NULL);
+	} else if (what >= 2 && sim_alive(t->s, SIM_NAFKC)) {
+		keys = sim_keys(t->s, SIM_NAFKC);
+		clock_print_utc(clock_now_s(sim_clock(t->s)) + 1 + below(t, 300), until);
+		if (json_array_size(keys) > 0) {
+			k = json_deep_copy(json_array_get(keys, below(t, (uint32_t)json_array_size(keys))));
+			(void)json_object_set_new(k, "expires", json_string(until));
+			(void)sim_try(t->s, SIM_NAFKC, what == 2 ? "key-invalidate" : "key-limit", k, NULL);
+		}
+		json_decref(keys);
+	}
+}
+
 static void
 something_happens(struct trouble *t)
 {
-	switch (below(t, 8)) {
+	switch (below(t, t->operators ? 9 : 8)) {
 	case 0:
 	case 1:
 	case 2:
@@ -140,6 +167,9 @@ something_happens(struct trouble *t)
 		break;
 	case 5:
 		link_mem_set_chunk(sim_net(t->s), below(t, 3) == 0 ? 1 + below(t, 40) : 0);
+		break;
+	case 8:
+		an_operator_acts(t);
 		break;
 	default:
 		somebody_wants_a_key(t);

@@ -9,8 +9,8 @@
 
 struct trouble;
 
-/* Caller frees, before s. */
-struct trouble *trouble_new(struct sim *s, uint64_t seed);
+/* operators: keys are taken back, limited and forgotten, too. Caller frees, before s. */
+struct trouble *trouble_new(struct sim *s, uint64_t seed, bool operators);
 void trouble_free(struct trouble *t);
 /* So long, in virtual time. What is broken at its end stays so. */
 void trouble_run(struct trouble *t, int64_t ms);

@@ -31,7 +31,7 @@ static void
 begin(uint64_t seed, size_t devices)
 {
 	s = sim_new(&(struct sim_conf){ .seed = seed, .n_devices = devices, .at_start = true });
-	t = trouble_new(s, seed);
+	t = trouble_new(s, seed, false);
 }
 
 static void
@@ -71,6 +71,58 @@ START_TEST(K2_K4_N6_a_few_devices_and_random_kills)
 }
 END_TEST
 
+/* Whoever has no key gets one when it asks. */
+static void
+each_establishes(int seed)
+{
+	const struct extdev_result *r;
+
+	for (size_t h = SIM_DEV; h < sim_hosts(s); h++) {
+		r = sim_establish_at(s, (enum sim_host)h, NULL);
+		ck_assert_msg(r->why == REASON_NONE, "seed %d: host %zu: %s: %s", seed, h, reason_get(r->why)->code, r->detail);
+	}
+	(void)sim_run(s, NULL, NULL, 3000);
+}
+
+/* Keys are taken back, limited and forgotten meanwhile; the devices hear of it beside their connections and at an interval. */
+START_TEST(N7_N8_N9_operators_amid_kills)
+{
+	s = sim_new(&(struct sim_conf){ .seed = 2000 + (uint64_t)_i, .n_devices = 4, .at_start = true });
+	t = trouble_new(s, (uint64_t)_i, true);
+	trouble_run(t, TROUBLE_MS);
+	trouble_heal(t);
+	(void)sim_run(s, NULL, NULL, QUIET_MS);
+	ck_assert_msg(trouble_offence(s)[0] == '\0', "seed %d: before: %s", _i, trouble_offence(s));
+	each_establishes(_i);
+	ck_assert_msg(trouble_discord(s)[0] == '\0', "seed %d, %u deaths: %s", _i, trouble_deaths(t), trouble_discord(s));
+	ck_assert_msg(trouble_offence(s)[0] == '\0', "seed %d, %u deaths: %s", _i, trouble_deaths(t), trouble_offence(s));
+	end();
+}
+END_TEST
+
+/* Ks of three minutes, keys of two: all that is made ends within the trouble, and leaves nothing. */
+START_TEST(T1_7_2_keys_that_end_amid_kills)
+{
+	s = sim_new(&(struct sim_conf){ .seed = 3000 + (uint64_t)_i, .n_devices = 4, .at_start = true, .ks_lifetime_s = 180,
+	    .key_lifetime_max_s = 100 });
+	t = trouble_new(s, (uint64_t)_i, _i % 2 == 0);
+	trouble_run(t, 4 * TROUBLE_MS);
+	trouble_heal(t);
+	(void)sim_run(s, NULL, NULL, QUIET_MS);
+	ck_assert_msg(trouble_offence(s)[0] == '\0', "seed %d: before: %s", _i, trouble_offence(s));
+	for (size_t h = 0; h < sim_hosts(s); h++) {
+		json_t *keys = h != SIM_BSF ? sim_keys(s, (enum sim_host)h) : json_array();
+
+		ck_assert_msg(json_array_size(keys) == 0, "seed %d: host %zu has a key", _i, h);
+		json_decref(keys);
+	}
+	each_establishes(_i);
+	ck_assert_msg(trouble_discord(s)[0] == '\0', "seed %d, %u deaths: %s", _i, trouble_deaths(t), trouble_discord(s));
+	ck_assert_msg(trouble_offence(s)[0] == '\0', "seed %d, %u deaths: %s", _i, trouble_deaths(t), trouble_offence(s));
+	end();
+}
+END_TEST
+
 /* K8: fifty at once cost one run. */
 START_TEST(K8_fifty_at_once_cost_one_run)
 {
@@ -100,6 +152,8 @@ main(void)
 	    only != NULL ? first + 1 : 1 + (seeds > 0 ? seeds : 5));
 	tcase_add_loop_test(c, K2_K4_N6_a_few_devices_and_random_kills, first,
 	    only != NULL ? first + 1 : 1 + (seeds > 0 ? 10 * seeds : 30));
+	tcase_add_loop_test(c, N7_N8_N9_operators_amid_kills, first, only != NULL ? first + 1 : 1 + (seeds > 0 ? 10 * seeds : 20));
+	tcase_add_loop_test(c, T1_7_2_keys_that_end_amid_kills, first, only != NULL ? first + 1 : 1 + (seeds > 0 ? 10 * seeds : 20));
 	suite_add_tcase(suite, c);
 	return unit_run(suite);
 }
