@@ -152,7 +152,8 @@ void extdev_establish(struct extdev *e, const struct extdev_want *w, extdev_done
  *   key check [--mt NAME]
  *              key-check   {"mt"?} → {"keys":[{"mt_id","btid","naf_id","device_id","said","reason"?,"detail"?,"expires"?}]}
  *                          said: good unchanged unknown gone nothing (N7); REASON_LOCAL_UNKNOWN_KEY: there is none
- *   mt list    mt-list     {} → {"mts":[{"name","address","up","mt_id"?,"sim":{NAF_ID:PSEUDONYM}}]}     (K12)
+ *   mt list    mt-list     {} → {"mts":[{"name","address","up","mt_id"?,"sim_change","sims":{NAF_ID:PSEUDONYM}}]}     (K12)
+ *                          sim_change: noticed unnoticed unknown (no key yet, or any SIM is welcome)
  *   mt accept MT_ID
  *              mt-accept   {"mt_id"} → {"accepted"}
  *   wait key [--mt NAME]

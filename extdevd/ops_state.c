@@ -124,13 +124,15 @@ add_pseudonym(void *arg, const struct mt_id *mt, const struct naf_id *naf_id, co
 	json_array_foreach(all, i, o) {
 		const char *id = json_string_value(json_object_get(o, "mt_id"));
 
-		if (id != NULL && strcmp(id, mt->s) == 0)
-			(void)json_object_set_new(json_object_get(o, "sim"), naf, json_string(pseudonym));
+		if (id == NULL || strcmp(id, mt->s) != 0)
+			continue;
+		(void)json_object_set_new(json_object_get(o, "sims"), naf, json_string(pseudonym));
+		(void)json_object_set_new(o, "sim_change", json_string(pseudonym[0] != '\0' ? "noticed" : "unnoticed"));
 	}
 	return RC_OK;
 }
 
-/* "sim": what each Key Center calls it; "" = nothing, and a change cannot be noticed. */
+/* "sims": what each Key Center calls the one that is in; "" = nothing, and a change cannot be noticed. */
 void
 extdev_op_mt_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 {
@@ -141,8 +143,8 @@ extdev_op_mt_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	for (size_t i = 0; i < e->conf.n_mts; i++) {
 		const struct extdev_mt *m = &e->mts[i];
 
-		o = json_pack("{s:s, s:s, s:b, s:{}}", "name", m->conf->name, "address", m->conf->address, "up",
-		    m->local.state == EXTDEV_LINK_UP, "sim");
+		o = json_pack("{s:s, s:s, s:b, s:s, s:{}}", "name", m->conf->name, "address", m->conf->address, "up",
+		    m->local.state == EXTDEV_LINK_UP, "sim_change", "unknown", "sims");
 		if (m->id.s[0] != '\0')
 			(void)json_object_set_new(o, "mt_id", json_string(m->id.s));
 		(void)json_array_append_new(mts, o);

@@ -251,14 +251,14 @@ START_TEST(K12_mt_list_and_accept)
 	ck_assert_str_eq(json_string_value(json_object_get(m, "name")), "phone");
 	ck_assert_str_eq(json_string_value(json_object_get(m, "mt_id")), MT1);
 	ck_assert(json_is_true(json_object_get(m, "up")));
-	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(m, "sim"), NAF1)), "AAECAwQFBgcICQoLDA0ODw");
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(m, "sims"), NAF1)), "AAECAwQFBgcICQoLDA0ODw");
 	m = json_array_get(json_object_get(got.body, "mts"), 1);
 	ck_assert(json_is_false(json_object_get(m, "up")));
 	ck_assert_int_eq(ask("mt-accept", "{\"mt_id\":\"" MT1 "\"}"), REASON_NONE);
 	ck_assert_str_eq(member("accepted"), MT1);
 	ck_assert_int_eq(ask("mt-list", "{}"), REASON_NONE);
 	m = json_array_get(json_object_get(got.body, "mts"), 0);
-	ck_assert_uint_eq(json_object_size(json_object_get(m, "sim")), 0);
+	ck_assert_uint_eq(json_object_size(json_object_get(m, "sims")), 0);
 }
 END_TEST
 
