@@ -1,7 +1,8 @@
 /*
  * fuzz_mt_local: a hostile device at a whole MT, with its card and a BSF. The input is what the device sends; on the way octet 01
  * lets things happen (and time go on), 02 opens a new connection, 03 pulls the card, 04 puts it in, @B and @P stand for the
- * newest B-TID and for the right proof of the last derive.
+ * newest B-TID and for the right proof of the last derive; 05 goes on in TLS with the newest key, as after `use`, so that what follows is
+ * said inside: HTTP/2, or what takes its place.
  *
  * Properties: every line that comes back is a JSON object; no key of the MT, nor its check value, comes back in any form (K10);
  * a confirmed key stays until its expiry or another card (K2); an honest device is served afterwards.
@@ -11,6 +12,7 @@
 #include "test/unit/mtd/rig.h"
 
 #include "common/b64.h"
+#include "common/link_over.h"
 
 #define INPUT_MAX 4096
 #define ID "urn:fuzz:1"
@@ -19,6 +21,7 @@
 static struct link *raw;
 static char back[1 << 20];
 static size_t back_n;
+static bool secured;		/* what comes back is no line any more */
 static char challenge[CHALLENGE_MAX + 1];
 
 static void
@@ -27,6 +30,12 @@ on_data(struct link *l, void *arg)
 	struct span s = link_input(l);
 
 	(void)arg;
+	/* a TLS record, where `use` was said and TLS was not begun here */
+	secured |= s.n > 0 && (back_n == 0 || back[back_n - 1] == '\n') && (s.p[0] == 0x15 || s.p[0] == 0x16);
+	if (secured) {
+		link_drain(l, s.n);
+		return;
+	}
 	ck_assert(s.n <= sizeof back - 1 - back_n);
 	memcpy(back + back_n, s.p, s.n);
 	back_n += s.n;
@@ -52,6 +61,7 @@ reopen(void)
 
 	link_free(raw);
 	rig_run();
+	secured = false;
 	ck_ok(link_connect(rig.net, RIG_LINK, &opt, &cb, NULL, &raw));
 	rig_run();
 }
@@ -61,8 +71,8 @@ send_octets(struct span s)
 {
 	if (raw == NULL)
 		reopen();
-	if (s.n > 0)
-		ck_ok(link_write(raw, s));
+	if (s.n > 0 && link_write(raw, s) != RC_OK)
+		ck_assert(secured);		/* its handshake is under way */
 }
 
 /* The right proof for the challenge that came last, as far as this device could know it. */
@@ -85,13 +95,38 @@ send_proof(void)
 	send_octets(span_str(proof));
 }
 
+/* From here on inside TLS, if the MT thinks so, too. */
+static void
+secure(void)
+{
+	static const struct link_cb cb = { .on_data = on_data, .on_closed = on_closed };
+	char identity[LINK_PSK_IDENTITY_MAX + 1];
+	struct link_psk p = { .identity = identity };
+	const struct link_over_conf conf = { .psk = &p };
+	struct secret *key, *psk;
+	struct link *inner = raw;
+
+	rig_run();
+	if (raw == NULL || rig.bsf.ks == NULL || secured)
+		return;
+	key = device_key(RIG_NAF, rig.bsf.btid.s, ID);
+	ck_ok(link_psk_of(key, identity, &psk));
+	p.key = psk;
+	secured = true;
+	if (link_over(inner, rig.clock, &conf, &cb, NULL, &raw) != RC_OK)
+		raw = NULL;
+	secret_free(psk);
+	secret_free(key);
+	rig_run();
+}
+
 static void
 play(struct span in)
 {
 	while (in.n > 0) {
 		size_t n = 0;
 
-		while (n < in.n && in.p[n] > 4 && in.p[n] != '@')
+		while (n < in.n && in.p[n] > 5 && in.p[n] != '@')
 			n++;
 		send_octets(span_of(in.p, n));
 		in.p += n;
@@ -113,6 +148,9 @@ play(struct span in)
 		case 4:
 			mt_uicc_soft_eject(rig.uicc);
 			rig_insert(1);
+			break;
+		case 5:
+			secure();
 			break;
 		case '@':
 			if (in.n > 1 && in.p[1] == 'B') {
@@ -209,6 +247,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	back_n = 0;
 	back[0] = '\0';
 	raw = NULL;
+	secured = false;
 	rig_open();
 	rig.bsf.lifetime_s = 86400;
 	rig.conf.runs_per_hour = 1000;

@@ -40,8 +40,12 @@ teardown(void)
 static enum rc
 read_text(const char *text)
 {
-	enum rc rc = conf_parse("t", span_str(text), mt_options, err, &c);
+	enum rc rc;
 
+	conf_free(c);
+	c = NULL;
+	memset(&got, 0, sizeof got);
+	rc = conf_parse("t", span_str(text), mt_options, err, &c);
 	if (rc == RC_OK) {
 		mt_conf_read(c, &got);
 		rc = conf_done(c);
