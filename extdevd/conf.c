@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf_serial.h"
 #include "common/daemon.h"
 #include "common/log.h"
 #include "common/tunnel.h"
@@ -11,7 +12,7 @@ static cfg_opt_t service_options[] = { CFG_STR("listen", NULL, CFGF_NONE), CFG_B
 static cfg_opt_t mt_options[] = {
 	CFG_STR("address", NULL, CFGF_NONE), CFG_STR("tls", "off", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE),
 	CFG_STR("key", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("tls_name", NULL, CFGF_NONE),
-	CFG_STR("use_on_connect", NULL, CFGF_NONE), CFG_SEC("service", service_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
+	CFG_STR("use_on_connect", NULL, CFGF_NONE), CONF_SERIAL_OPTIONS, CFG_SEC("service", service_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
 };
 static cfg_opt_t center_options[] = {
 	CFG_STR("url", NULL, CFGF_NONE), CFG_STR("state_url", NULL, CFGF_NONE), CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("dial", NULL, CFGF_NONE), CFG_END()
@@ -109,6 +110,7 @@ read_mts(struct conf *c, struct extdev_conf *out)
 
 		mts[i].name = conf_title(s);
 		mts[i].address = conf_text(c, s, "address", CONF_LINK);
+		conf_serial_read(c, s, &mts[i].serial);
 		read_mt_tls(c, s, &mts[i]);
 		read_services(c, s, &mts[i]);
 		read_use(c, s, &mts[i]);

@@ -48,6 +48,7 @@ struct extdev_service_conf {	/* what the MT offers, at our end */
 struct extdev_mt_conf {		/* a phone we are linked with */
 	const char *name;	/* "phone" */
 	const char *address;	/* as link.h */
+	struct link_serial_options serial;
 	bool tls;		/* with certificates, before the first message (U8) */
 	const char *cert, *key, *ca;	/* files; main.c's */
 	const char *tls_name;	/* dNSName that the MT's certificate must carry; NULL = any of ca's */

@@ -134,7 +134,8 @@ extdev_local_options(const struct extdev_mt *m)
 {
 	const struct extdev *e = m->e;
 
-	return (struct link_options){ .tls = e->s.mt_tls != NULL ? e->s.mt_tls[m - e->mts] : NULL, .tls_name = m->conf->tls_name };
+	return (struct link_options){ .tls = e->s.mt_tls != NULL ? e->s.mt_tls[m - e->mts] : NULL, .tls_name = m->conf->tls_name,
+	    .serial = m->conf->serial };
 }
 
 /* U1: the device is to begin, on a channel of its own. */

@@ -78,6 +78,8 @@ name_link(const char *listener, const struct link_peer *peer, char out[static MT
 	host = rest;
 	if (span_eq_str(kind, "tcp"))
 		(void)span_upto_last(&rest, ':', &host);	/* without its port */
+	else if (span_eq_str(kind, "serial"))
+		(void)span_upto_last(&rest, '#', &host);	/* without its channel */
 	else if (span_eq_str(kind, "mem"))
 		host = kind;
 	(void)snprintf(out, MT_LINK_MAX + 1, "%s/%.*s", listener, (int)host.n, (const char *)host.p);

@@ -111,7 +111,7 @@ START_TEST(every_key)
 	struct extdev_conf out;
 	struct conf *c;
 
-	ck_assert_msg(read_text(COMMON CERT MT "mt \"tablet\" { address = \"tcp:[::1]:7259\" }\n"
+	ck_assert_msg(read_text(COMMON CERT MT "mt \"tablet\" {\n address = \"serial:/dev/ttyUSB0\"\n baud = 9600\n flow = xonxoff\n}\n"
 	    "device_id = \"urn:uuid:6f1d1c1e-0000-4000-8000-000000000001\"\nprefer = own\nestablish_at_start = yes\nretry = \"10m\"\n"
 	    "keycenter \"a.example.org/0100000007\" {\n ca = \"@DIR@/ca\"\n url = \"https://a.example.org:8443/x\"\n dial = \"127.0.0.1:1\"\n"
 	    " state_url = \"https://a.example.org/state\"\n}\n"
@@ -121,6 +121,9 @@ START_TEST(every_key)
 	ck_assert_str_eq(out.device_id, "urn:uuid:6f1d1c1e-0000-4000-8000-000000000001");
 	ck_assert_uint_eq(out.n_mts, 2);
 	ck_assert_str_eq(out.mts[1].name, "tablet");
+	ck_assert_uint_eq(out.mts[0].serial.baud, 115200);
+	ck_assert_uint_eq(out.mts[1].serial.baud, 9600);
+	ck_assert_int_eq((int)out.mts[1].serial.flow, LINK_FLOW_XONXOFF);
 	ck_assert_uint_eq(out.n_centers, 2);		/* best first */
 	ck_assert_str_eq(out.centers[0].url, "https://a.example.org:8443/x");
 	ck_assert_str_eq(out.centers[0].dial, "127.0.0.1:1");
@@ -150,6 +153,8 @@ static const struct {
 	{ COMMON MT CENTER "cert = \"@DIR@/cert\"\n", "key: is missing" },
 	{ COMMON MT CENTER "cert = \"@DIR@/cert\"\nkey = \"@DIR@/open-key\"\n", "open-key" },	/* 0640 */
 	{ COMMON MT CENTER "cert = \"@DIR@/none\"\nkey = \"@DIR@/key\"\n", "none" },
+	{ GOOD "mt \"x\" {\n address = \"serial:/x\"\n baud = 300000\n}\n", "baud" },
+	{ GOOD "mt \"x\" {\n address = \"serial:/x\"\n flow = x\n}\n", "flow" },
 	{ GOOD "colour = red\n", "colour" },
 	{ GOOD "retry = \"30s\"\nretry = \"40s\"\n", "retry" },		/* S4 */
 	{ GOOD MT, "phone" },
