@@ -19,11 +19,15 @@ static void
 sock_drain(struct link *base, size_t n)
 {
 	struct link_sock *l = (struct link_sock *)base;
+	struct evbuffer *in;
 
 	if (l->eof_in)
 		clock_timer_set(l->soon, 0);		/* it may have waited for this */
 	if (l->conn == NULL) {
-		evbuffer_drain(l->raw != NULL ? bufferevent_get_input(l->raw) : l->plain, n);
+		in = l->raw != NULL ? bufferevent_get_input(l->raw) : l->plain;
+		evbuffer_drain(in, n);
+		if (l->bulk && evbuffer_get_length(in) == 0)	/* what comes next will be one run, without a copy */
+			(void)evbuffer_expand(in, LINK_SOCK_READ + LINK_SOCK_READ_MORE);
 		if (l->full)
 			link_sock_apply_limit(l);
 		return;

@@ -18,7 +18,7 @@
 #include "common/link_impl.h"
 #include "common/link_tls.h"
 
-#define INNER_LIMIT (64 * 1024)
+#define INNER_LIMIT (256 * 1024)
 #define RECORD_OVERHEAD 64	/* more than a record's header, padding and tag */
 
 enum over_state { OVER_HANDSHAKE, OVER_UP, OVER_CLOSING, OVER_ENDED, OVER_CLOSED };

@@ -22,6 +22,7 @@
 #include "common/log.h"
 
 #define LAST_WORDS_MS 2000
+#define WRITE_AT_ONCE (256 * 1024)
 
 /* --- life */
 
@@ -270,12 +271,38 @@ read_plain(struct link_sock *l)
 
 /* --- events of the socket and of the timers */
 
+/*
+ * libevent reads 4 KiB at a time. Where that much came, much more mostly waits: it is read at once, within the limit. An end or an
+ * error is left for libevent to meet.
+ */
+static void
+read_more(struct link_sock *l)
+{
+	struct evbuffer *in = bufferevent_get_input(l->raw);
+	size_t have = evbuffer_get_length(in), limit = l->conn != NULL ? LINK_SOCK_READ_MORE : l->limit;
+	struct evbuffer_iovec v;
+	ssize_t n;
+
+	l->bulk = have >= LINK_SOCK_READ;
+	if (!l->bulk || have >= limit || evbuffer_unfreeze(in, 0) != 0)
+		return;
+	if (evbuffer_reserve_space(in, limit - have < LINK_SOCK_READ_MORE ? (ev_ssize_t)(limit - have) : LINK_SOCK_READ_MORE, &v, 1) == 1) {
+		if (v.iov_len > LINK_SOCK_READ_MORE)
+			v.iov_len = LINK_SOCK_READ_MORE;
+		n = recv(bufferevent_getfd(l->raw), v.iov_base, v.iov_len, MSG_DONTWAIT);
+		v.iov_len = n > 0 ? (size_t)n : 0;
+		evbuffer_commit_space(in, &v, 1);
+	}
+	evbuffer_freeze(in, 0);
+}
+
 static void
 on_read(struct bufferevent *raw, void *arg)
 {
 	struct link_sock *l = arg;
 
 	(void)raw;
+	read_more(l);
 	if (l->state == LINK_SOCK_PEEK)
 		peek(l);
 	else if (l->conn != NULL && l->state <= LINK_SOCK_UP)
@@ -366,6 +393,7 @@ link_sock_connected(struct link_sock *l, struct bufferevent *raw)
 
 	l->raw = raw;
 	setsockopt(bufferevent_getfd(raw), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);		/* a UNIX socket refuses; no matter */
+	bufferevent_set_max_single_write(raw, WRITE_AT_ONCE);
 	bufferevent_setcb(raw, on_read, on_written, on_event, l);
 	bufferevent_enable(raw, EV_WRITE);
 	link_sock_apply_limit(l);

@@ -14,6 +14,9 @@
 #include "common/link_impl.h"
 #include "common/link_tls.h"
 
+#define LINK_SOCK_READ 4096		/* what libevent reads at a time */
+#define LINK_SOCK_READ_MORE (64 * 1024)	/* what follows at once */
+
 enum link_sock_state {
 	LINK_SOCK_DIAL,		/* name, addresses */
 	LINK_SOCK_PEEK,		/* accepted with TLS: is it TLS at all? */
@@ -43,6 +46,7 @@ struct link_sock {
 	enum link_sock_state state;
 	size_t limit;
 	bool fresh;			/* plain: the first octets were not looked at yet */
+	bool bulk;			/* much comes at a time */
 	bool full;			/* the user has limit octets waiting */
 	bool data_due;			/* octets came together with the end of the handshake, or of the peer's sending */
 	bool half_open;

@@ -151,7 +151,7 @@ BEGIN(input_limit)
 	ck_assert_uint_ge(waits, 1000);
 	ck_assert_uint_le(waits, 1000 + 16384);		/* a record is not cut */
 	if (_i == MEM)	/* sockets have room of their own */
-		ck_assert_uint_gt(link_unsent(a.l), sizeof big - 100000);
+		ck_assert_uint_gt(link_unsent(a.l), sizeof big - 300000);	/* what the link below takes at most is more than TLS holds back */
 	for (size_t n = 0; n < sizeof big; n += waits) {
 		until(link_input(b.l).n > 0);
 		waits = link_input(b.l).n;
