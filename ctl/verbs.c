@@ -76,6 +76,7 @@ const struct ksctl_verb ksctl_verbs[] = {
 
 	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },
 	{ MTD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys of the card that is in" },
+	{ MTD, "key check", "key-check", NULL, KSCTL_SHOW_TABLE, "keys", 60, false, "ask the NAF Key Centers about them now" },
 	{ MTD, "device list", "device-list", NULL, KSCTL_SHOW_TABLE, "devices", 0, false, "who waits for the user's word, who may have keys" },
 	{ MTD, "device allow", "device-allow", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "a device may have keys, now and from now on" },
 	{ MTD, "device refuse", "device-refuse", p_device, KSCTL_SHOW_MEMBERS, NULL, 0, false,

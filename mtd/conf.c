@@ -39,12 +39,13 @@ cfg_opt_t mt_options[] = {
 	CFG_STR("ask_timeout", "60s", CFGF_NONE), CFG_INT("unused_keys_max", 4, CFGF_NONE),
 	CFG_INT("streams_max", 100, CFGF_NONE), CFG_INT("tunnels_max", 4, CFGF_NONE), CFG_INT("stream_buffer", 262144, CFGF_NONE),
 	CFG_SEC("service", mt_service_options, CFGF_MULTI | CFGF_TITLE),
+	CFG_SEC("keycenter", mt_center_options, CFGF_MULTI | CFGF_TITLE), CFG_STR("state_interval", "15m", CFGF_NONE),
+	CFG_STR("state_grace", NULL, CFGF_NONE), CFG_BOOL("state_before_use", cfg_false, CFGF_NONE),
 	CFG_SEC("local", local_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
 };
 
-/* Into a text of fixed size, "" where nothing is given. */
-static void
-copy(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind, char *out, size_t cap)
+void
+mt_conf_copy(struct conf *c, cfg_t *s, const char *key, enum conf_kind kind, char *out, size_t cap)
 {
 	const char *v = conf_optional(c, s, key, kind);
 
@@ -127,7 +128,7 @@ read_uicc(struct conf *c, cfg_t *s, struct mt_file_conf *out)
 	if (out->image != NULL && out->reader != NULL)
 		conf_complain(c, s, "reader", "both image and reader are there; expected one of them");
 	out->user = conf_optional(c, NULL, "user", CONF_ANY);
-	copy(c, s, "pin", CONF_ANY, u->pin, sizeof u->pin);
+	mt_conf_copy(c, s, "pin", CONF_ANY, u->pin, sizeof u->pin);
 	read_pin_file(c, s, u->pin, sizeof u->pin);
 	if (u->pin[0] != '\0' && (strlen(u->pin) < 4 || strspn(u->pin, "0123456789") != strlen(u->pin)))
 		conf_complain(c, s, "pin", "is no PIN; expected 4 to 8 digits");	/* never shown */
@@ -192,17 +193,17 @@ read_bsf(struct conf *c, cfg_t *s, struct mt_file_conf *out)
 	bool https;
 	char uri[512];
 
-	copy(c, s, "fqdn", CONF_FQDN, ub->fqdn, sizeof ub->fqdn);
-	copy(c, s, "url", CONF_ANY, ub->url, sizeof ub->url);
+	mt_conf_copy(c, s, "fqdn", CONF_FQDN, ub->fqdn, sizeof ub->fqdn);
+	mt_conf_copy(c, s, "url", CONF_ANY, ub->url, sizeof ub->url);
 	https = strncmp(ub->url, "https://", 8) == 0;
 	if (ub->url[0] != '\0' && (!conf_text_ok(span_str(ub->url), https ? CONF_URL_HTTPS : CONF_URL_HTTP) ||
 	    mt_ub_uri(ub->url, uri, sizeof uri) != RC_OK))
 		conf_complain(c, s, "url", "expected http://HOST[:PORT][/PATH] or https://…");
-	copy(c, s, "dial", CONF_HOST_PORT, ub->dial, sizeof ub->dial);
+	mt_conf_copy(c, s, "dial", CONF_HOST_PORT, ub->dial, sizeof ub->dial);
 	out->bsf_ca = conf_optional(c, s, "ca", CONF_FILE);
 	if (https && out->bsf_ca == NULL)
 		conf_complain(c, s, "ca", "is missing; expected the trust anchors for an https url");
-	copy(c, s, "user_agent", CONF_ANY, ub->user_agent, sizeof ub->user_agent);
+	mt_conf_copy(c, s, "user_agent", CONF_ANY, ub->user_agent, sizeof ub->user_agent);
 	read_headers(c, s, ub);
 	read_tolerate(c, s, ub);
 	ub->use_currenttime = conf_bool(c, s, "use_currenttime");
@@ -310,7 +311,7 @@ read_locals(struct conf *c, struct mt_file_conf *out)
 		if (title.n == 0 || strpbrk(conf_title(s), "/ ") != NULL || !span_to_str(title, l->name, sizeof l->name))
 			conf_complain(c, s, NULL, "the name of a local section: expected 1 to %zu characters without blank and /",
 			    sizeof l->name - 1);
-		copy(c, s, "listen", CONF_LINK, l->listen, sizeof l->listen);
+		mt_conf_copy(c, s, "listen", CONF_LINK, l->listen, sizeof l->listen);
 		if (!conf_has(c, s, "listen"))
 			conf_complain(c, s, "listen", "is missing; expected tcp:ADDRESS:PORT, unix:/PATH or serial:/DEVICE");
 		l->insecure = conf_bool(c, s, "insecure");
@@ -337,5 +338,6 @@ mt_conf_read(struct conf *c, void *mt_file_conf)
 	read_devices(c, m);
 	m->unused_keys_max = (unsigned)conf_int(c, NULL, "unused_keys_max", 1, 1024);
 	mt_conf_read_use(c, m);
+	mt_conf_read_state(c, out);
 	read_locals(c, out);
 }

@@ -11,6 +11,7 @@ struct mt_file_conf {
 	const char *image;		/* the software card; NULL = an empty reader */
 	const char *reader;		/* a PC/SC reader's name, "any"; NULL = the software card's */
 	const char *user;		/* the common key: the card's process becomes it, too; NULL = stays */
+	const char *center_ca[MT_NAFS_MAX];	/* of mt.centers */
 	const char *bsf_ca;		/* NULL = the BSF is reached by http alone */
 	struct {
 		const char *cert, *key, *ca;	/* cert NULL = plain */

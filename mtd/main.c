@@ -18,6 +18,7 @@ static struct {
 	struct mt_uicc *uicc;
 	struct http_client *http;
 	struct http_tls *bsf_tls;
+	struct http_tls *center_tls[MT_NAFS_MAX];
 	struct link_tls *local_tls[MT_LOCALS_MAX];
 } parts;
 
@@ -33,6 +34,11 @@ open_parts(const struct daemon *d, const struct mt_file_conf *f)
 	if (f->bsf_ca != NULL && (rc = http_tls_new(f->bsf_ca, NULL, NULL, d->clock, &parts.bsf_tls)) != RC_OK)
 		return rc;
 	parts.conf.ub.tls = parts.bsf_tls;
+	for (size_t i = 0; i < f->mt.n_centers; i++) {
+		if ((rc = http_tls_new(f->center_ca[i], NULL, NULL, d->clock, &parts.center_tls[i])) != RC_OK)
+			return rc;
+		parts.conf.centers[i].tls = parts.center_tls[i];
+	}
 	for (size_t i = 0; i < f->mt.n_locals; i++) {
 		if (f->local_tls[i].cert != NULL && (rc = link_tls_new(f->local_tls[i].cert, f->local_tls[i].key, f->local_tls[i].ca,
 		    d->clock, &parts.local_tls[i])) != RC_OK)
@@ -56,6 +62,8 @@ end(void *core)
 	mt_uicc_free(parts.uicc);
 	http_client_free(parts.http);
 	http_tls_free(parts.bsf_tls);
+	for (size_t i = 0; i < MT_NAFS_MAX; i++)
+		http_tls_free(parts.center_tls[i]);
 	for (size_t i = 0; i < MT_LOCALS_MAX; i++)
 		link_tls_free(parts.local_tls[i]);
 }

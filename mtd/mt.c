@@ -80,6 +80,14 @@ mt_free(struct mt *m)
 	free(m);
 }
 
+static void
+on_state_gone(void *mt, int64_t expires)
+{
+	struct mt *m = mt;
+
+	mt_gba_keys_gone(m->gba, expires);
+}
+
 enum rc
 mt_start(struct mt *m)
 {
@@ -92,6 +100,8 @@ mt_start(struct mt *m)
 	if ((rc = mt_local_start(m->local)) != RC_OK)
 		return rc;
 	mt_gba_start(m->gba);
+	mt_state_on_gone(m->state, on_state_gone, m);
+	mt_state_start(m->state);
 	return RC_OK;
 }
 
@@ -118,6 +128,7 @@ mt_stop(struct mt *m, void (*done)(void *arg), void *arg)
 	m->stopped_arg = arg;
 	mt_local_deaf(m->local);
 	mt_ask_stop(mt_gba_ask(m->gba));
+	mt_state_stop(m->state);
 	mt_gba_stop(m->gba, on_gba_stopped, m);
 }
 

@@ -92,6 +92,14 @@ struct mt_ub_conf {
 	int64_t timeout_ms;		/* one exchange; 0 = 10,000 */
 };
 
+/* keycenter: whom to ask for the state of keys of this NAF (N7). */
+struct mt_center_conf {
+	struct naf_id naf_id;
+	char url[512];			/* https://FQDN…; "" = https://FQDN:8444/keycentre/v1/key-state */
+	char dial[280];			/* "HOST:PORT" to connect to instead; "" = as the URL says */
+	const struct http_tls *tls;	/* must outlive the core */
+};
+
 /* uicc { gba }: where Ks is made and kept. */
 enum mt_gba_mode {
 	MT_GBA_AUTO,		/* in the card where it offers GBA, else here */
@@ -138,6 +146,11 @@ struct mt_conf {
 	unsigned streams_max;		/* of a tunnel; 0 = 100 */
 	unsigned tunnels_max;		/* on one key of a device; 0 = 4 */
 	size_t stream_buffer;		/* octets that wait in a stream, each way; 0 = 262,144 */
+	struct mt_center_conf centers[MT_NAFS_MAX];
+	size_t n_centers;
+	int64_t state_interval_s;	/* N7; 0 = 900 */
+	int64_t state_grace_s;		/* N10; 0 = none: usable to its expiry */
+	bool state_before_use;		/* N10 */
 };
 
 /* All borrowed until mt_free(). */

@@ -14,6 +14,8 @@
 #include "mtd/mt_impl.h"
 #include "mtd/policy.h"
 #include "mtd/service.h"
+#include "mtd/state.h"
+#include "mtd/state_ctl.h"
 #include "mtd/store.h"
 #include "mtd/uicc_ctl.h"
 #include "mtd/use.h"
@@ -132,6 +134,7 @@ on_bootstrap(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 const struct ctl_op mt_ctl_ops[] = {
 	{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
 	{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now; app = usim or isim" },
+	{ "key-check", mt_state_on_check, "ask the NAF Key Centers about the card's keys now" },
 	{ "device-list", mt_device_on_list, "who waits for the user's word, and who may have keys or not" },
 	{ "device-allow", mt_device_on_allow, "this device_id may have keys, from now on" },
 	{ "device-refuse", mt_device_on_refuse, "this device_id may have none, from now on; those it has are deleted" },
@@ -154,6 +157,7 @@ mt_health(void *core, json_t *problems)
 	if (mt_sim_state(sim) == MT_SIM_NONE)
 		(void)json_array_append_new(problems, json_sprintf("no usable card: %s", reason_get(mt_sim_why(sim))->what));
 	mt_local_health(m->local, problems);
+	mt_state_health(m->state, problems);
 }
 
 /* An application: who it is, where its Ks is made, and the newest. */

@@ -16,6 +16,8 @@ mt_policy_defaults(struct mt_conf *conf)
 		conf->runs_per_hour_device = 6;
 	if (conf->ask_timeout_s == 0)
 		conf->ask_timeout_s = 60;
+	if (conf->state_interval_s == 0)
+		conf->state_interval_s = 900;
 	if (conf->unused_keys_max == 0)
 		conf->unused_keys_max = 4;
 	if (conf->streams_max == 0)

@@ -98,6 +98,7 @@ struct mt_key {
 	char challenge[CHALLENGE_LEN + 1];
 	int64_t created, expires;
 	enum mt_key_state state;
+	int64_t ask_at;			/* when to ask next, 0 = not planned yet; not given to put */
 	int64_t last_ok;		/* the Key Center's last good answer, or created; not given to put */
 	char etag[MT_ETAG_MAX + 1];	/* of that answer; "" = none; not given to put */
 };

@@ -81,6 +81,7 @@ mt_sql_read_key(struct store *st, sqlite3_stmt *q, struct mt_key *out)
 	out->created = sqlite3_column_int64(q, 6);
 	out->expires = sqlite3_column_int64(q, 7);
 	out->last_ok = sqlite3_column_int64(q, 9) > out->created ? sqlite3_column_int64(q, 9) : out->created;
+	out->ask_at = sqlite3_column_int64(q, 11);
 	if (!sql_col_str(q, 10, out->etag, sizeof out->etag))
 		out->etag[0] = '\0';
 	out->state = sqlite3_column_int64(q, 8) == MT_KEY_CONFIRMED ? MT_KEY_CONFIRMED : MT_KEY_DERIVED;

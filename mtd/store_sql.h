@@ -9,7 +9,7 @@
 #include "mtd/store.h"
 
 /* In the order of read_key(). */
-#define MT_SQL_KEY_COLUMNS "icc_id, device_id, btid, naf_id, ks_local_mt, challenge, created, expires, state, last_ok, etag"
+#define MT_SQL_KEY_COLUMNS "icc_id, device_id, btid, naf_id, ks_local_mt, challenge, created, expires, state, last_ok, etag, ask_at"
 #define MT_SQL_THE_KEY "icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND naf_id = ?4"
 /* Of tombstone t: its key lives no more (one that was limited lives on for a while). */
 #define MT_SQL_NO_KEY(now) "NOT EXISTS (SELECT 1 FROM key AS k WHERE k.icc_id = t.icc_id AND k.device_id = t.device_id" \

@@ -182,9 +182,42 @@ START_TEST(device_policy)
 }
 END_TEST
 
+#define CENTER "keycenter \"nafkc.example.org/0100000002\" {\n ca = \"/etc/passwd\"\n}\n"
+
+START_TEST(keycenters)
+{
+	ck_ok(read_text(HEAD LOCAL));
+	ck_assert_uint_eq(got.mt.n_centers, 0);
+	ck_assert_int_eq(got.mt.state_interval_s, 900);
+	ck_assert_int_eq(got.mt.state_grace_s, 0);
+	ck_assert(!got.mt.state_before_use);
+	ck_ok(read_text(HEAD LOCAL CENTER "keycenter \"b.example.org/0100000003\" {\n url = \"https://b.example.org:9/x\"\n"
+	    " ca = \"/etc/passwd\"\n dial = \"127.0.0.1:9\"\n}\nstate_interval = \"30s\"\nstate_grace = \"1d\"\nstate_before_use = yes\n"));
+	ck_assert_uint_eq(got.mt.n_centers, 2);
+	ck_assert_str_eq(got.mt.centers[0].naf_id.fqdn, "nafkc.example.org");
+	ck_assert_str_eq(got.mt.centers[0].url, "");
+	ck_assert_str_eq(got.center_ca[0], "/etc/passwd");
+	ck_assert_str_eq(got.mt.centers[1].url, "https://b.example.org:9/x");
+	ck_assert_str_eq(got.mt.centers[1].dial, "127.0.0.1:9");
+	ck_assert_mem_eq(got.mt.centers[1].naf_id.ua, "\1\0\0\0\3", 5);
+	ck_assert_int_eq(got.mt.state_interval_s, 30);
+	ck_assert_int_eq(got.mt.state_grace_s, 86400);
+	ck_assert(got.mt.state_before_use);
+}
+END_TEST
+
 static const struct {
 	const char *text, *said;
 } bad[] = {
+	{ LOCAL "keycenter \"nafkc.example.org\" {\n ca = \"/etc/passwd\"\n}\n", "keycenter" },
+	{ LOCAL "keycenter \"nafkc.example.org/0100000002\" { }\n", "ca" },
+	{ LOCAL "keycenter \"a.example.org/0100000002\" {\n ca = \"/etc/passwd\"\n url = \"https://b.example.org/x\"\n}\n", "url" },
+	{ LOCAL "keycenter \"a.example.org/0100000002\" {\n ca = \"/etc/passwd\"\n url = \"http://a.example.org/x\"\n}\n", "url" },
+	{ LOCAL "keycenter \"a.example.org/0100000002\" {\n ca = \"/etc/passwd\"\n dial = \"x\"\n}\n", "dial" },
+	{ LOCAL CENTER "state_interval = \"1s\"\n", "state_interval" },
+	{ LOCAL CENTER "state_grace = \"soon\"\n", "state_grace" },
+	{ LOCAL "state_before_use = yes\n", "keycenter" },
+	{ LOCAL "state_grace = \"1d\"\n", "keycenter" },
 	{ "", "local" },
 	{ LOCAL "naf_ids = { \"nafkc.example.org\" }\n", "naf_ids" },
 	{ LOCAL "naf_ids = { \"a.example.org/0100000002\", \"a.example.org/0100000002\" }\n", "twice" },
@@ -324,6 +357,7 @@ main(void)
 	tcase_add_test(t, everything);
 	tcase_add_test(t, device_policy);
 	tcase_add_test(t, u5_services);
+	tcase_add_test(t, keycenters);
 	tcase_add_loop_test(t, each_mistake, 0, TABLE_N(bad));
 	tcase_add_test(t, pin_is_not_shown);
 	tcase_add_test(t, pin_of_a_file_and_a_reader);
