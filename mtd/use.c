@@ -130,13 +130,18 @@ judge(struct mt_tunnel *t)
 	if (why != REASON_NONE || strcmp(iccid.s, t->iccid.s) != 0)
 		return REASON_MT_KEY_CARD;
 	rc = mt_store_get_key(st, &iccid, &t->triple, now, &k);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
 		t->expires = k.expires;
+		why = mt_state_usable(t->u->env.state, &k) ? REASON_NONE : REASON_MT_STATE_GRACE;	/* N10 */
+	}
 	mt_key_clear(&k);
 	if (rc == RC_EXPIRED || t->expires <= now)
 		return REASON_MT_KEY_EXPIRED;
 	if (rc != RC_NOTFOUND)
-		return REASON_NONE;
+		return why;
+	/* N8: ended, not replaced */
+	if (mt_store_get_tombstone(st, &iccid, &t->triple.device_id, &t->triple.btid, &t->triple.naf_id, now) == RC_OK)
+		return REASON_MT_KEY_GONE;
 	/* U1, K2: of a pair's keys one is confirmed. It is another one: this one was replaced, and serves on, but no longer than it could. */
 	rc = mt_store_key_of(st, &iccid, &t->heir, now, &k);
 	if (rc == RC_OK && k.state == MT_KEY_CONFIRMED && t->state == MT_TUNNEL_UP) {
