@@ -1,9 +1,9 @@
 /*
  * keycenter: the procedure behind one Key Request.                                   seed 8.3.1 steps 13–16; RULES N1, N2, K7
  *
- *	ask ── may_have: block list, admission, binding, quota ── rate ──┬─ Ks_(ext)_NAF in memory ─┐
- *	                                                                 └─ zn.c: BIR … BIA ────────┴─ may_have once more, lifetime,
- *	                                                                                               derive, key + audit in one turn
+ *	ask ── standing.c: block list, admission, binding, quota ── rate ──┬─ Ks_(ext)_NAF in memory ─┐
+ *	                                                                   └─ zn.c: BIR … BIA ────────┴─ standing once more, lifetime,
+ *	                                                                                                 derive, key + audit in one turn
  * Whoever is refused causes no Zn message and learns nothing about B-TIDs. Between BIR and BIA the world may change (a block, the
  * same Device_ID from another public key), so the checks run again before anything is written.
  *
@@ -19,8 +19,7 @@
 #include "common/metrics.h"
 #include "common/purge.h"
 #include "common/timeguard.h"
-#include "nafkcd/core.h"
-#include "nafkcd/store.h"
+#include "nafkcd/standing.h"
 
 #include <utlist.h>
 
@@ -32,16 +31,6 @@ struct nafkc_job {		/* a Key Request that waits for Zn */
 	struct nafkc_ask ask;
 	nafkc_on_verdict *fn;
 	void *arg;
-};
-
-/* What is known when a request has passed. */
-struct standing {
-	struct nafkc_device device;	/* new: with the id alone */
-	bool known;
-	struct nafkc_key key;		/* of the triple, if has_key */
-	struct secret *ks_local_mt;
-	bool has_key;
-	bool changed;			/* its row is to be written again */
 };
 
 /* --- the answer */
@@ -94,74 +83,11 @@ reason_of(enum rc rc)
 	return rc == RC_OK ? REASON_NONE : REASON_INTERNAL;
 }
 
-/* --- may it? */
-
-/* A Device_ID that the public key does not have yet, or has no live key of: is there room for it? */
-static enum reason
-may_take(struct nafkc *k, const struct nafkc_ask *a, const struct standing *s)
-{
-	int64_t others = 0;
-	bool barred = false;
-
-	/* who is blocked does not come back under a name that nobody has seen, nor under one that was listed for another */
-	if (!s->device.bound && nafkc_store_barred(k->s.store, a->spki, &barred) != RC_OK)
-		return REASON_INTERNAL;
-	if (barred)
-		return REASON_UA_BLOCKED;
-	/* one that takes a new random Device_ID each time has many, but few of them live */
-	if (nafkc_store_count_others(k->s.store, a->spki, &a->triple.device_id, timeguard_now(k->s.guard), &others) != RC_OK)
-		return REASON_INTERNAL;
-	return others >= (int64_t)k->conf.device_ids_max ? REASON_UA_DEVICE_IDS : REASON_NONE;
-}
-
-/* Its key of before, if it may have that again. */
-static enum reason
-find_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
-{
-	int64_t now_s = timeguard_now(k->s.guard);
-	struct nafkc_state gone;
-	enum rc rc = nafkc_store_get_key(k->s.store, &a->triple, now_s, &s->key, &s->ks_local_mt);
-
-	if (rc == RC_OK) {
-		s->has_key = true;
-		return s->key.bound && memcmp(s->key.spki, a->spki, sizeof(a->spki)) != 0 ? REASON_UA_OTHER_KEY : REASON_NONE;
-	}
-	if (rc != RC_NOTFOUND && rc != RC_EXPIRED)
-		return REASON_INTERNAL;
-	/* N8: the same request would bring the same key back */
-	rc = nafkc_store_state(k->s.store, &a->triple, now_s, &gone);
-	return rc == RC_OK ? REASON_UA_REVOKED : rc == RC_NOTFOUND ? REASON_NONE : REASON_INTERNAL;
-}
-
-/* N1, N2, in that order; reads only. */
-static enum reason
-may_have(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
-{
-	enum nafkc_scope scope = NAFKC_SCOPE_DEVICE;
-	enum reason why;
-	enum rc rc;
-
-	*s = (struct standing){ .device.id = a->triple.device_id };
-	if (timeguard_jumped(k->s.guard))
-		return REASON_CLOCK_JUMPED;
-	if ((rc = nafkc_store_find_block(k->s.store, &a->triple.device_id, a->spki, a->issuer, &scope)) != RC_NOTFOUND)
-		return rc == RC_OK ? nafkc_policy_block(scope) : REASON_INTERNAL;
-	rc = nafkc_store_get_device(k->s.store, &a->triple.device_id, &s->device);
-	if (rc != RC_OK && rc != RC_NOTFOUND)
-		return REASON_INTERNAL;
-	s->known = rc == RC_OK;
-	if ((why = nafkc_policy_device(k->conf.devices, s->known ? &s->device : NULL, a->spki)) != REASON_NONE)
-		return why;
-	if ((why = may_take(k, a, s)) != REASON_NONE)
-		return why;
-	return find_key(k, a, s);
-}
-
 /* --- what is written, all or nothing */
 
 /* The Device_ID is this public key's from now on (N2). */
 static enum rc
-bind_device(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+bind_device(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
 	enum nafkc_device_state state = nafkc_policy_state(k->conf.devices, s->known ? &s->device : NULL);
 	bool bound = s->device.bound;
@@ -178,7 +104,7 @@ bind_device(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 }
 
 static enum rc
-write_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+write_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
 	enum rc rc = nafkc_store_drop_key(k->s.store, &a->triple);	/* one that is over and not yet purged */
 
@@ -189,7 +115,7 @@ write_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 
 /* What was last known of whom a key belongs to. */
 static enum rc
-rebind_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+rebind_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
 	if (!s->changed)
 		return RC_OK;
@@ -200,7 +126,7 @@ rebind_key(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 }
 
 static enum rc
-write_all(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
+write_all(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
 	enum rc rc = RC_OK, rc2;
 
@@ -220,7 +146,7 @@ write_all(struct nafkc *k, const struct nafkc_ask *a, struct standing *s)
 
 /* Step 15 of scenario 1. */
 static void
-trace(struct nafkc *k, const struct nafkc_ask *a, const struct standing *s)
+trace(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_standing *s)
 {
 	char naf_id[NAF_ID_TEXT_MAX + 1];
 	struct trace_event e = { .step = 15, .from = "nafkcd", .to = "nafkcd", .btid = a->triple.btid.s, .naf_id = naf_id,
@@ -232,7 +158,7 @@ trace(struct nafkc *k, const struct nafkc_ask *a, const struct standing *s)
 }
 
 static void
-give(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_verdict *fn, void *arg)
+give(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s, nafkc_on_verdict *fn, void *arg)
 {
 	struct nafkc_verdict v = { .why = REASON_NONE, .ks_local_mt = s->ks_local_mt, .expires_s = s->key.expires_s,
 	    .mt_pseudonym = s->key.mt_pseudonym };
@@ -253,7 +179,7 @@ give(struct nafkc *k, const struct nafkc_ask *a, struct standing *s, nafkc_on_ve
  * anew for another public key, or when the BSF did not tell the IMPI before (K12).
  */
 static enum reason
-again(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct standing *s)
+again(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct nafkc_standing *s)
 {
 	struct secret *derived = NULL;
 	enum reason why = REASON_NONE;
@@ -276,7 +202,7 @@ again(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, str
 
 /* A key of that triple for the first time: how long, and which. */
 static enum reason
-derive(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct standing *s)
+derive(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct nafkc_standing *s)
 {
 	int64_t now_s = timeguard_now(k->s.guard);
 	enum reason why;
@@ -296,7 +222,7 @@ derive(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, st
 }
 
 static void
-give_from(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct standing *s, nafkc_on_verdict *fn, void *arg)
+give_from(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct nafkc_standing *s, nafkc_on_verdict *fn, void *arg)
 {
 	enum reason why = s->has_key ? again(k, a, ks, s) : derive(k, a, ks, s);
 
@@ -313,11 +239,11 @@ on_ks(void *arg, enum reason why, const struct nafkc_ks *ks)
 {
 	struct nafkc_job *j = arg;
 	struct nafkc *k = j->k;
-	struct standing s = { .has_key = false };
+	struct nafkc_standing s = { .has_key = false };
 
 	DL_DELETE(k->jobs, j);
 	if (why == REASON_NONE)
-		why = may_have(k, &j->ask, &s);
+		why = nafkc_standing_find(k, &j->ask, &s);
 	if (why != REASON_NONE)
 		refuse(k, &j->ask, why, 0, true, j->fn, j->arg);
 	else
@@ -348,8 +274,8 @@ nafkc_keycenter_ask(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict
 {
 	int64_t retry_after_s = 0;
 	const struct nafkc_ks *ks;
-	struct standing s;
-	enum reason why = may_have(k, a, &s);
+	struct nafkc_standing s;
+	enum reason why = nafkc_standing_find(k, a, &s);
 
 	if (why == REASON_NONE &&
 	    !nafkc_rates_take(k->rates, a->spki, k->conf.rate_per_minute, clock_mono_ms(k->s.clock), &retry_after_s))
