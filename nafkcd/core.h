@@ -23,7 +23,7 @@ struct nafkc {
 	struct nafkc_zn *zn;
 	struct nafkc_kscache *kscache;
 	struct nafkc_rates *rates;	/* of Key Requests, by public key */
-	struct nafkc_rates *mt_rates;	/* on the second port, by address and by B-TID */
+	struct nafkc_rates *address_rates, *btid_rates;	/* on the second port; by B-TID: of BIRs */
 	struct nafkc_nonces *nonces;	/* of the second port */
 	struct secret *pseudonym_key;			/* K12 */
 	struct purge *purge;
@@ -32,7 +32,7 @@ struct nafkc {
 	struct nafkc_waiter *waiters;
 	uint64_t ua_requests;
 	struct {
-		struct metric *requests, *keys, *refusals, *birs;
+		struct metric *requests, *keys, *refusals, *states, *ended, *birs;
 	} count;
 };
 
@@ -88,10 +88,10 @@ void nafkc_ua_free(struct nafkc *k);
 /* --- ua_mt.c: who waits for Zn hears REASON_STOPPING; before nafkc_ua_free(). */
 void nafkc_ua_mt_free(struct nafkc *k);
 
-/* --- rate.c: a bucket per public key, bounded */
+/* --- rate.c: a bucket per name (a public key's hash, or another SHA-256), bounded */
 enum rc nafkc_rates_new(struct nafkc_rates **out) MUST_USE;
 void nafkc_rates_free(struct nafkc_rates *r);
-bool nafkc_rates_take(struct nafkc_rates *r, const uint8_t spki[static 32], unsigned per_minute, int64_t now_ms, int64_t *retry_after_s);
+bool nafkc_rates_take(struct nafkc_rates *r, const uint8_t name[static 32], unsigned per_minute, int64_t now_ms, int64_t *retry_after_s);
 
 /* --- zn.c: Ks_(ext)_NAF from the BSF */
 /* ks: borrowed during the call; NULL unless REASON_NONE */

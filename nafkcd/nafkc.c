@@ -53,6 +53,8 @@ make_metrics(struct nafkc *k)
 	k->count.requests = metrics_counter(m, "nafkc_ua_requests_total", NULL, "Requests on Ua that reached the core.");
 	k->count.keys = metrics_counter(m, "nafkc_keys_total", NULL, "Keys given on Ua.");
 	k->count.refusals = metrics_counter(m, "nafkc_ua_refusals_total", NULL, "Requests refused on Ua.");
+	k->count.states = metrics_counter(m, "nafkc_key_states_total", NULL, "Key states told, to devices and MTs.");
+	k->count.ended = metrics_counter(m, "nafkc_keys_ended_total", NULL, "Keys invalidated, limited or blocked.");
 	k->count.birs = metrics_counter(m, "nafkc_zn_requests_total", NULL, "Bootstrapping-Info-Requests sent.");
 	metrics_gauge_fn(m, "nafkc_ks_cached", NULL, "Ks_(ext)_NAF kept in memory.", cached, k);
 }
@@ -86,7 +88,8 @@ nafkc_new(const struct nafkc_seams *seams, const struct nafkc_conf *conf, struct
 		goto out;
 	}
 	if ((rc = nafkc_pseudonym_key(seams->store, seams->rnd, &k->pseudonym_key)) != RC_OK || (rc = nafkc_rates_new(&k->rates)) != RC_OK ||
-	    (rc = nafkc_rates_new(&k->mt_rates)) != RC_OK || (rc = nafkc_nonces_new(seams->clock, seams->rnd, &k->nonces)) != RC_OK ||
+	    (rc = nafkc_rates_new(&k->address_rates)) != RC_OK ||
+	    (rc = nafkc_rates_new(&k->btid_rates)) != RC_OK || (rc = nafkc_nonces_new(seams->clock, seams->rnd, &k->nonces)) != RC_OK ||
 	    (rc = nafkc_kscache_new(seams->clock, conf->zn_cache_s, &k->kscache)) != RC_OK ||
 	    (rc = nafkc_zn_new(k, &k->zn)) != RC_OK ||
 	    (rc = purge_new(seams->clock, seams->guard, seams->store, &purge, &k->purge)) != RC_OK)
@@ -126,7 +129,8 @@ nafkc_free(struct nafkc *k)
 	nafkc_zn_free(k->zn);
 	nafkc_kscache_free(k->kscache);
 	nafkc_rates_free(k->rates);
-	nafkc_rates_free(k->mt_rates);
+	nafkc_rates_free(k->address_rates);
+	nafkc_rates_free(k->btid_rates);
 	nafkc_nonces_free(k->nonces);
 	secret_free(k->pseudonym_key);
 	free(k);

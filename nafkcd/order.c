@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/metrics.h"
 #include "common/purge.h"
 #include "common/store.h"
 #include "common/timeguard.h"
@@ -61,8 +62,9 @@ nafkc_order_device(struct nafkc *k, enum nafkc_order order, const struct device_
 
 /* They are gone from the store, and from its file soon; in memory there is nothing to make them again with (N3). */
 static void
-forget(struct nafkc *k, int64_t now_s, int64_t ends_s)
+forget(struct nafkc *k, int64_t now_s, int64_t ends_s, int64_t n)
 {
+	metric_add(k->count.ended, n);
 	nafkc_kscache_drop(k->kscache);
 	if (ends_s > now_s)
 		purge_expect(k->purge, ends_s);
@@ -85,7 +87,7 @@ nafkc_order_end(struct nafkc *k, const struct nafkc_target *t, int64_t ends_s, i
 		return rc;
 	if (*n == 0)
 		return RC_NOTFOUND;
-	forget(k, now_s, ends_s);
+	forget(k, now_s, ends_s, *n);
 	log_info("keycenter: device_id=%s btid=%s: %lld keys %s", t->triple.device_id.s, t->triple.btid.s, (long long)*n,
 	    limit ? "limited" : "invalidated");
 	return RC_OK;
@@ -133,7 +135,7 @@ nafkc_order_block(struct nafkc *k, const struct nafkc_target *t, int64_t *n)
 		rc = nafkc_store_end_keys(k->s.store, t, now_s, now_s, "key-invalidated", "blocked", n);
 	if ((rc = end(k, rc)) != RC_OK)
 		return rc;
-	forget(k, now_s, now_s);
+	forget(k, now_s, now_s, *n);
 	log_info("keycenter: %s%s: %s, %lld keys invalidated", t->scope == NAFKC_SCOPE_DEVICE ? "device_id=" : "", d.id.s, row.event, (long long)*n);
 	return RC_OK;
 }

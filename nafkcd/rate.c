@@ -1,4 +1,4 @@
-/* rate: how often each public key asks. In memory: a restart forgives. The table is bounded; who was quiet longest goes. */
+/* rate: how often each one asks. In memory: a restart forgives. The table is bounded; who was quiet longest goes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #define RATES_MAX 4096
 
 struct entry {
-	uint8_t spki[32];
+	uint8_t name[32];
 	struct nafkc_bucket bucket;
 	UT_hash_handle hh;
 };
@@ -42,11 +42,11 @@ nafkc_rates_free(struct nafkc_rates *r)
 }
 
 bool
-nafkc_rates_take(struct nafkc_rates *r, const uint8_t spki[static 32], unsigned per_minute, int64_t now_ms, int64_t *retry_after_s)
+nafkc_rates_take(struct nafkc_rates *r, const uint8_t name[static 32], unsigned per_minute, int64_t now_ms, int64_t *retry_after_s)
 {
 	struct entry *e;
 
-	HASH_FIND(hh, r->entries, spki, 32, e);
+	HASH_FIND(hh, r->entries, name, 32, e);
 	if (e != NULL) {
 		HASH_DEL(r->entries, e);
 	} else {
@@ -54,8 +54,8 @@ nafkc_rates_take(struct nafkc_rates *r, const uint8_t spki[static 32], unsigned 
 			drop(r, r->entries);
 		if ((e = calloc(1, sizeof(*e))) == NULL)
 			return true;	/* better served than refused for our want of memory */
-		memcpy(e->spki, spki, sizeof(e->spki));
+		memcpy(e->name, name, sizeof(e->name));
 	}
-	HASH_ADD(hh, r->entries, spki, sizeof(e->spki), e);
+	HASH_ADD(hh, r->entries, name, sizeof(e->name), e);
 	return nafkc_policy_rate(&e->bucket, per_minute, now_ms, retry_after_s);
 }

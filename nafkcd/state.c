@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/hex.h"
 #include "common/log.h"
+#include "common/metrics.h"
 #include "common/profile.h"
 #include "common/timeguard.h"
 #include "nafkcd/call.h"
@@ -95,6 +96,7 @@ tell_live(struct nafkc_call *c, int64_t expires_s)
 		nafkc_call_refuse(c, REASON_INTERNAL, NULL, 1);
 		return;
 	}
+	metric_add(c->k->count.states, 1);
 	c->status = 200;
 	if (http_etag_known(q->headers, q->n_headers, c->etag)) {
 		c->status = 304;

@@ -47,18 +47,16 @@ challenge(struct nafkc_call *c, enum reason why)
 }
 
 static bool
-paid(struct nafkc_call *c, const char *what, struct span who, unsigned per_minute)
+paid(struct nafkc_call *c, struct nafkc_rates *rates, struct span who, unsigned per_minute)
 {
-	char text[BTID_MAX + 64];
 	int64_t retry_after_s = 0;
 	uint8_t name[32];
-	int n = snprintf(text, sizeof(text), "%s %.*s", what, (int)who.n, (const char *)who.p);
 
-	if (EVP_Digest(text, (size_t)n, name, NULL, EVP_sha256(), NULL) != 1) {
+	if (EVP_Digest(who.p, who.n, name, NULL, EVP_sha256(), NULL) != 1) {
 		nafkc_call_refuse(c, REASON_INTERNAL, NULL, 1);
 		return false;
 	}
-	if (nafkc_rates_take(c->k->mt_rates, name, per_minute, clock_mono_ms(c->k->s.clock), &retry_after_s))
+	if (nafkc_rates_take(rates, name, per_minute, clock_mono_ms(c->k->s.clock), &retry_after_s))
 		return true;
 	nafkc_call_refuse(c, REASON_UA_MT_RATE, NULL, retry_after_s);
 	return false;
@@ -115,7 +113,7 @@ may_go_on(struct nafkc_call *c)
 	}
 	if (!span_upto_last(&address, ':', &host))
 		host = address;
-	if (!paid(c, "address", host, k->conf.rate_per_minute * ADDRESS_FACTOR))
+	if (!paid(c, k->address_rates, host, k->conf.rate_per_minute * ADDRESS_FACTOR))
 		return false;
 	if (nafkc_store_knows_btid(k->s.store, &c->ask.triple.naf_id, &c->ask.triple.btid, timeguard_now(k->s.guard), &known) != RC_OK) {
 		nafkc_call_refuse(c, REASON_INTERNAL, NULL, 1);
@@ -177,7 +175,7 @@ ask_zn(struct nafkc_call *c)
 	struct nafkc *k = c->k;
 	enum rc rc;
 
-	if (!paid(c, "btid", span_str(c->ask.triple.btid.s), k->conf.rate_per_minute))
+	if (!paid(c, k->btid_rates, span_str(c->ask.triple.btid.s), k->conf.rate_per_minute))
 		return;
 	if ((rc = nafkc_zn_ask(k->zn, &c->ask.triple.btid, &c->ask.triple.naf_id, on_ks, c)) == RC_OK)
 		c->auth->waits = true;
