@@ -5,6 +5,8 @@
 #include "common/serial_impl.h"
 
 #define RTO_FIRST_MS 200
+#define BODY_LEAST 128		/* octets of a frame on a bad line */
+#define BODY_STEP 64
 #define PROBE_MS 500		/* a closed window is asked about: the ACK that opened it may be lost */
 
 static void on_timer(void *arg);
@@ -25,6 +27,7 @@ serial_channel_new(struct serial_line *l, uint8_t number, uint16_t session, enum
 	c->state = state;
 	c->edge = c->told = SERIAL_WINDOW;
 	c->rto_ms = RTO_FIRST_MS;
+	c->body_max = l->conf.body_max;
 	c->heard_ms = c->mark_ms = clock_mono_ms(l->conf.clock);
 	l->channels[number] = c;
 	if (state == SERIAL_UP)
@@ -179,7 +182,7 @@ cut(struct serial_channel *c)
 	s->is_close = false;
 	s->n = 0;
 	if (serial_ahead(c->edge, c->cut) > 0)
-		s->n = c->user.fill(c->arg, s->body, c->line->conf.body_max);
+		s->n = c->user.fill(c->arg, s->body, c->body_max);
 	else if (c->state != SERIAL_CLOSING || c->user.fill(c->arg, NULL, 0) > 0)
 		return false;
 	if (s->n == 0) {
@@ -269,6 +272,25 @@ serial_channel_close(struct serial_channel *c)
 
 /* --- what comes in */
 
+/*
+ * The PING arrived; has all that stood before it? If not, it is sent again at once, and in smaller frames from now on: on a line
+ * that damages an octet now and then, long ones hardly ever arrive whole.
+ */
+static void
+adapt(struct serial_channel *c, bool whole)
+{
+	size_t most = c->line->conf.body_max, n = c->body_max;
+
+	if (!whole) {
+		c->next = c->acked;
+		c->line->bad_days = SERIAL_BAD_DAYS;
+		n /= 2;
+		c->body_max = n > BODY_LEAST ? n : BODY_LEAST < most ? BODY_LEAST : most;
+	} else {
+		c->body_max = n + BODY_STEP < most ? n + BODY_STEP : most;
+	}
+}
+
 static void
 take_ack(struct serial_channel *c, const struct serial_frame *f)
 {
@@ -283,8 +305,7 @@ take_ack(struct serial_channel *c, const struct serial_frame *f)
 	if (c->marked && f->body.p[1] == c->mark) {
 		c->marked = false;
 		measure(c);
-		if (serial_ahead(c->acked, c->mark_end) < 0)
-			c->next = c->acked;	/* the PING arrived, and not all that stood before it */
+		adapt(c, serial_ahead(c->acked, c->mark_end) >= 0);
 	}
 	if (c->close_cut && c->acked == c->cut) {
 		serial_channel_end(c, REASON_NONE, "closed");

@@ -7,6 +7,7 @@
 
 #define SERIAL_VERSION 1
 #define SERIAL_NONCE_LEN 8
+#define SERIAL_BAD_DAYS 64
 
 enum serial_state {
 	SERIAL_OPENING,		/* connecting: OPEN is being repeated */
@@ -35,6 +36,7 @@ struct serial_channel {
 	uint8_t acked, next, cut;
 	uint8_t edge;			/* the first that the other end does not take yet */
 	bool close_cut;
+	size_t body_max;		/* octets of the next DATA */
 	bool sent;			/* something since the last PING */
 
 	/* the PING that is not answered yet */
@@ -66,6 +68,8 @@ struct serial_line {
 	struct serial_decoder decoder;
 	struct serial_stats stats;
 	uint64_t octets;		/* written */
+	unsigned bad_days;		/* the line has proved bad: so many of the next ACKs and PINGs go out twice */
+	uint64_t bad;			/* frames that were known to be bad then */
 	uint16_t stray;			/* the last one answered in this turn; 0 = none */
 };
 

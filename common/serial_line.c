@@ -36,10 +36,14 @@ serial_line_put(struct serial_line *l, enum serial_kind kind, uint8_t channel, u
 	const struct serial_frame f = { l->conf.listener, kind, channel, session, seq, body };
 	uint8_t wire[SERIAL_WIRE_MAX];
 	size_t n = serial_frame_print(&f, wire);
+	bool twice = l->bad_days > 0 && (kind == SERIAL_ACK || kind == SERIAL_PING);
 
-	l->octets += n;
-	l->stats.frames_out++;
-	l->ops->write(l->ctx, span_of(wire, n));
+	l->bad_days -= twice;
+	for (int i = 0; i <= twice; i++) {
+		l->octets += n;
+		l->stats.frames_out++;
+		l->ops->write(l->ctx, span_of(wire, n));
+	}
 }
 
 static void
@@ -105,6 +109,9 @@ serial_line_input(struct serial_line *l, struct span octets)
 	struct serial_channel *c;
 	struct serial_frame f;
 
+	if (l->bad != l->decoder.bad)
+		l->bad_days = SERIAL_BAD_DAYS;
+	l->bad = l->decoder.bad;
 	while (serial_decoder_next(&l->decoder, &octets, &f)) {
 		l->stats.frames_in++;
 		c = l->channels[f.channel];

@@ -16,7 +16,8 @@
  * DATA: go-back-N, 8 frames at most without ACK, and as many as the window says. Each burst ends with a PING whose mark the next ACK
  * repeats: the line keeps order, so that ACK shows what of the burst is lost, and it is sent again at once. Without any ACK it is sent
  * again after a time that follows the measured round trips (RFC 6298), 20 ms to 2 s, counted only once it has left our end. A frame
- * may arrive late by up to 240 later ones. PING also keeps alive, and asks for a new window.
+ * may arrive late by up to 120 later ones. PING also keeps alive, and asks for a new window. While a line proves bad, frames are
+ * shorter, and ACK and PING go out twice: losing one would cost a whole time-out.
  */
 #ifndef COMMON_SERIAL_LINE_H
 #define COMMON_SERIAL_LINE_H
