@@ -26,6 +26,7 @@ START_TEST(half_close)
 	settle();
 	ck_assert_str_eq(second->text, "last words");
 	ck_assert_int_eq(second->eof, 1);
+	ck_assert(link_at_eof(second->l) && !link_at_eof(first->l));
 	ck_assert_int_eq(second->closed + first->closed + first->eof, 0);
 	say(second, "an answer");
 	ck_ok(link_shutdown(second->l));
