@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -273,7 +274,7 @@ read_plain(struct link_sock *l)
 
 /*
  * libevent reads 4 KiB at a time. Where that much came, much more mostly waits: it is read at once, within the limit. An end or an
- * error is left for libevent to meet.
+ * error is left for libevent to meet: only what the kernel says is there is read, since reading a reset would take it away.
  */
 static void
 read_more(struct link_sock *l)
@@ -281,10 +282,13 @@ read_more(struct link_sock *l)
 	struct evbuffer *in = bufferevent_get_input(l->raw);
 	size_t have = evbuffer_get_length(in), limit = l->conn != NULL ? LINK_SOCK_READ_MORE : l->limit;
 	struct evbuffer_iovec v;
+	int waits = 0;
 	ssize_t n;
 
 	l->bulk = have >= LINK_SOCK_READ;
-	if (!l->bulk || have >= limit || evbuffer_unfreeze(in, 0) != 0)
+	if (!l->bulk || have >= limit || ioctl(bufferevent_getfd(l->raw), FIONREAD, &waits) != 0 || waits <= 0)
+		return;
+	if (evbuffer_unfreeze(in, 0) != 0)
 		return;
 	if (evbuffer_reserve_space(in, limit - have < LINK_SOCK_READ_MORE ? (ev_ssize_t)(limit - have) : LINK_SOCK_READ_MORE, &v, 1) == 1) {
 		if (v.iov_len > LINK_SOCK_READ_MORE)
