@@ -44,6 +44,7 @@ struct rig_mt {
 	struct link_listener *ll;
 	struct rpc *rpc;
 	const char *id;			/* MT_ID that hello tells; NULL = hello is the test's to answer */
+	const char *challenge;		/* that it tells (K13); NULL = none */
 	int links, hellos, closed;
 	json_t *hello;			/* the last one's body */
 	TAILQ_HEAD(, rig_request) in;
@@ -83,6 +84,7 @@ static struct {
 	struct http_client http;
 	struct extdev_conf conf;
 	struct extdev_mt_conf mts[2];
+	struct link_tls *mt_tls[2];		/* the in-memory network only looks whether there is one */
 	struct extdev_center_conf centers[2];
 	struct extdev *e;
 	struct rig_mt mt, mt2;
@@ -146,7 +148,7 @@ rig_mt_request(struct rpc_req *q, const char *op, json_t *body, void *arg)
 		json_decref(mt->hello);
 		mt->hello = json_deep_copy(body);
 		if (mt->id != NULL) {
-			rpc_ok(q, json_pack("{s:i, s:s, s:s}", "version", 1, "role", "mt", "mt_id", mt->id));
+			rpc_ok(q, json_pack("{s:i, s:s, s:s, s:s*}", "version", 1, "role", "mt", "mt_id", mt->id, "challenge", mt->challenge));
 			return;
 		}
 	}
@@ -605,7 +607,7 @@ static inline void
 rig_start(void)
 {
 	struct extdev_seams s = { .clock = rig.clk, .guard = rig.guard, .rnd = &rig.rnd.rnd, .store = rig.store, .turn = rig.turn,
-	    .trace = rig.trace, .net = rig.net, .http = &rig.http };
+	    .trace = rig.trace, .net = rig.net, .http = &rig.http, .mt_tls = rig.mt_tls };
 
 	ck_ok(extdev_new(&s, &rig.conf, &rig.e));
 	ck_ok(extdev_start(rig.e));

@@ -100,6 +100,9 @@ START_TEST(defaults)
 	ck_assert_int_eq(out.state_interval_s, 900);
 	ck_assert_int_eq(out.state_grace_s, 0);		/* N10 */
 	ck_assert(!out.state_before_use);
+	ck_assert_uint_eq(out.renew_at, 80);
+	ck_assert(!out.mts[0].tls && !out.mts[0].use_on_connect);
+	ck_assert_uint_eq(out.mts[0].n_services, 0);
 	extdev_conf_free(&out);
 	ck_assert_ptr_null(out.mts);
 	conf_free(c);
@@ -143,6 +146,44 @@ START_TEST(every_key)
 }
 END_TEST
 
+#define PHONE(inside) COMMON CERT CENTER "mt \"phone\" {\naddress = \"unix:/run/mt.sock\"\n" inside "}\n"
+#define MODEM(inside) "service \"modem\" {\n" inside "}\n"
+#define TLS "tls = certificates\ncert = \"@DIR@/cert\"\nkey = \"@DIR@/key\"\nca = \"@DIR@/ca\"\n"
+
+START_TEST(an_mt_that_is_used)
+{
+	struct extdev_conf out;
+	struct conf *c;
+
+	ck_assert_msg(read_text(PHONE(TLS "tls_name = \"phone.example.org\"\n" MODEM("listen = \"127.0.0.1:0\"\n")
+	    "service \"gnss.1\" {\nlisten = \"unix:/run/gnss\"\n}\nservice \"x\" {\nlisten = \"[::]:80\"\ninsecure = yes\n}\n")
+	    "renew_at = 0\n", &out, &c) == RC_OK, "%s", complaints);
+	ck_assert(out.mts[0].tls);				/* U8 */
+	ck_assert_str_eq(out.mts[0].tls_name, "phone.example.org");
+	ck_assert_ptr_nonnull(out.mts[0].cert);
+	ck_assert_ptr_nonnull(out.mts[0].key);
+	ck_assert_ptr_nonnull(out.mts[0].ca);
+	ck_assert_uint_eq(out.mts[0].n_services, 3);
+	ck_assert_str_eq(out.mts[0].services[0].name, "modem");
+	ck_assert_str_eq(out.mts[0].services[0].listen, "127.0.0.1:0");
+	ck_assert(!out.mts[0].services[0].insecure);
+	ck_assert_str_eq(out.mts[0].services[1].listen, "unix:/run/gnss");
+	ck_assert(out.mts[0].services[2].insecure);
+	ck_assert(out.mts[0].use_on_connect);			/* U4: by default where there are services */
+	ck_assert_uint_eq(out.renew_at, 0);
+	extdev_conf_free(&out);
+	conf_free(c);
+	ck_ok(read_text(PHONE("use_on_connect = none\n" MODEM("listen = \"127.0.0.1:0\"\n")), &out, &c));
+	ck_assert(!out.mts[0].use_on_connect);
+	extdev_conf_free(&out);
+	conf_free(c);
+	ck_ok(read_text(PHONE("use_on_connect = device\n"), &out, &c));
+	ck_assert(out.mts[0].use_on_connect);
+	extdev_conf_free(&out);
+	conf_free(c);
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	const char *says;		/* part of the complaint */
@@ -166,6 +207,20 @@ static const struct {
 	{ GOOD "retry = \"0s\"\n", "retry" },
 	{ GOOD "retry = \"2h\"\n", "retry" },
 	{ GOOD "retry = \"soon\"\n", "retry" },
+	{ GOOD "renew_at = 96\n", "renew_at" },
+	{ GOOD "renew_at = -1\n", "renew_at" },
+	{ PHONE("tls = on\n"), "tls" },
+	{ PHONE("tls = certificates\n"), "cert: is missing" },
+	{ PHONE("tls = certificates\ncert = \"@DIR@/cert\"\nca = \"@DIR@/ca\"\nkey = \"@DIR@/open-key\"\n"), "open-key" },
+	{ PHONE(TLS "tls_name = \"a b\"\n"), "tls_name" },
+	{ PHONE("use_on_connect = mt\n"), "use_on_connect" },		/* the MT's own to say */
+	{ PHONE(MODEM("")), "listen: is missing" },
+	{ PHONE(MODEM("listen = \"7300\"\n")), "listen" },
+	{ PHONE(MODEM("listen = \"unix:run\"\n")), "listen" },
+	{ PHONE(MODEM("listen = \"127.0.0.1:0\"\n") MODEM("listen = \"127.0.0.1:0\"\n")), "modem" },
+	{ PHONE("service \"Modem\" {\nlisten = \"127.0.0.1:0\"\n}\n"), "service \"Modem\"" },
+	{ PHONE("service \"kslocal-messages\" {\nlisten = \"127.0.0.1:0\"\n}\n"), "kslocal-" },
+	{ PHONE("service \"10.0.0.1:80\" {\nlisten = \"127.0.0.1:0\"\n}\n"), "10.0.0.1:80" },	/* U5 */
 	{ GOOD "state_interval = \"0s\"\n", "state_interval" },
 	{ GOOD "state_grace = \"long\"\n", "state_grace" },
 	{ GOOD "state_before_use = perhaps\n", "state_before_use" },
@@ -242,6 +297,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, every_key);
+	tcase_add_test(t, an_mt_that_is_used);
 	tcase_add_loop_test(t, S4_refused_by_line, 0, TABLE_N(bad));
 	tcase_add_test(t, the_sample);
 	suite_add_tcase(s, t);

@@ -486,11 +486,54 @@ START_TEST(stop_tells_the_MT_and_waits_for_its_tunnels)
 }
 END_TEST
 
+/* --- U8: certificates on the link */
+
+static void
+setup_tls(void)
+{
+	static char certificates;
+	struct rig_done d;
+
+	rig_new();
+	memset(&use, 0, sizeof use);
+	rig.mt_tls[0] = (struct link_tls *)(void *)&certificates;
+	use_listen();
+	rig_start();
+	use.key = 1;
+	rig_scenario1(&d, B1, 1);
+}
+
+START_TEST(U8_messages_and_tunnels_alike)
+{
+	struct use_done d;
+
+	use_ask(&d);
+	ck_assert_int_eq(d.why, REASON_NONE);
+	ck_assert_int_eq(use_tunnels(), 1);
+}
+END_TEST
+
+START_TEST(U8_an_MT_without_certificates_is_named_and_not_talked_to)
+{
+	struct use_done d;
+
+	use_mt_dies();
+	link_listener_free(rig.mt.ll);
+	ck_ok(link_listen(rig.net, "unix:/mt", NULL, use_accept, &rig.mt, &rig.mt.ll));
+	rig.mt.hellos = 0;
+	rig_advance(3000);
+	use_ask(&d);
+	ck_assert_int_eq(d.why, REASON_LINK_PEER_PLAIN);
+	ck_assert_ptr_nonnull(strstr(rig.log, reason_get(REASON_LINK_PEER_PLAIN)->code));
+	ck_assert_int_eq(rig.mt.hellos, 0);
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *s = suite_create("use");
-	TCase *plain = tcase_create("use"), *on_connect = tcase_create("on_connect");
+	TCase *plain = tcase_create("use"), *on_connect = tcase_create("on_connect"), *tls = tcase_create("tls");
 
 	tcase_add_checked_fixture(plain, setup_plain, use_teardown);
 	tcase_add_test(plain, U4_an_operator_starts_it);
@@ -520,7 +563,11 @@ main(void)
 	tcase_add_test(on_connect, U4_the_link_coming_up_starts_it);
 	tcase_add_test(on_connect, after_an_expiry_use_on_connect_makes_one_key);
 	tcase_add_test(on_connect, a_tunnel_on_a_forgotten_key_is_closed_and_no_other_is_made);
+	tcase_add_checked_fixture(tls, setup_tls, use_teardown);
+	tcase_add_test(tls, U8_messages_and_tunnels_alike);
+	tcase_add_test(tls, U8_an_MT_without_certificates_is_named_and_not_talked_to);
 	suite_add_tcase(s, plain);
+	suite_add_tcase(s, tls);
 	suite_add_tcase(s, on_connect);
 	return unit_run(s);
 }

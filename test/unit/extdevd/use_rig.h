@@ -222,9 +222,11 @@ use_accept(struct link *l, void *arg)
 static inline void
 use_listen(void)
 {
+	struct link_options opt = { .tls = rig.mt_tls[0] };
+
 	TAILQ_INIT(&rig.mt.in);
 	rig.mt.id = MT1;
-	ck_ok(link_listen(rig.net, "unix:/mt", NULL, use_accept, &rig.mt, &rig.mt.ll));
+	ck_ok(link_listen(rig.net, "unix:/mt", &opt, use_accept, &rig.mt, &rig.mt.ll));
 }
 
 /* A channel breaks. */
