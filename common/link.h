@@ -147,6 +147,8 @@ void link_mem_free(struct link_net *net);
  */
 enum rc link_tls_new(const char *cert_file, const char *key_file, const char *ca_file, struct clock *clock,
     struct link_tls **out) MUST_USE;
+/* From now on TLS 1.3 only, as on local links (U8). */
+void link_tls_demand_13(struct link_tls *t);
 void link_tls_free(struct link_tls *t);
 
 #endif

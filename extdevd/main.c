@@ -55,8 +55,11 @@ make_mt_tls(const struct daemon *d, const struct extdev_conf *c)
 	for (side.n_mts = 0; side.n_mts < c->n_mts; side.n_mts++) {
 		const struct extdev_mt_conf *m = &c->mts[side.n_mts];
 
-		if (m->tls && (rc = link_tls_new(m->cert, m->key, m->ca, d->clock, &side.mt_tls[side.n_mts])) != RC_OK)
+		if (!m->tls)
+			continue;
+		if ((rc = link_tls_new(m->cert, m->key, m->ca, d->clock, &side.mt_tls[side.n_mts])) != RC_OK)
 			return rc;
+		link_tls_demand_13(side.mt_tls[side.n_mts]);
 	}
 	return RC_OK;
 }

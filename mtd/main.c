@@ -40,9 +40,12 @@ open_parts(const struct daemon *d, const struct mt_file_conf *f)
 		parts.conf.centers[i].tls = parts.center_tls[i];
 	}
 	for (size_t i = 0; i < f->mt.n_locals; i++) {
-		if (f->local_tls[i].cert != NULL && (rc = link_tls_new(f->local_tls[i].cert, f->local_tls[i].key, f->local_tls[i].ca,
-		    d->clock, &parts.local_tls[i])) != RC_OK)
-			return rc;
+		if (f->local_tls[i].cert != NULL) {
+			if ((rc = link_tls_new(f->local_tls[i].cert, f->local_tls[i].key, f->local_tls[i].ca, d->clock,
+			    &parts.local_tls[i])) != RC_OK)
+				return rc;
+			link_tls_demand_13(parts.local_tls[i]);
+		}
 		parts.conf.locals[i].tls = parts.local_tls[i];
 	}
 	if (f->reader != NULL)

@@ -23,6 +23,7 @@ static struct link_tls *tls_a, *tls_b;
 static struct pki_cert ca, other_ca, server, client;
 static enum reason logged;		/* the last refusal that the accepting side logged */
 static int accepted;
+static bool on_unix;		/* else TCP */
 
 struct end {
 	struct link *l;
@@ -133,6 +134,7 @@ setup(void)
 	memset(&b, 0, sizeof b);
 	ll = NULL;
 	tls_a = tls_b = NULL;
+	on_unix = false;
 	logged = REASON_NONE;
 	accepted = 0;
 	log_capture(on_log, NULL);
@@ -173,8 +175,10 @@ static void
 listen_tls(struct link_tls *t)
 {
 	struct link_options opt = { .tls = t };
+	char path[PKI_PATH_MAX + 8];
 
-	ck_ok(link_listen(net, "tcp:127.0.0.1:0", &opt, on_accept, &b, &ll));
+	snprintf(path, sizeof path, "unix:%s/s", pki_dir());
+	ck_ok(link_listen(net, on_unix ? path : "tcp:127.0.0.1:0", &opt, on_accept, &b, &ll));
 }
 
 static void
@@ -389,6 +393,7 @@ END_TEST
 
 START_TEST(U8_plain_peer_at_a_tls_link)
 {
+	on_unix = _i == 1;
 	tls_b = tls(&server, &ca);
 	listen_tls(tls_b);
 	dial(NULL, NULL);
@@ -404,6 +409,7 @@ END_TEST
 
 START_TEST(U8_tls_peer_at_a_plain_link)
 {
+	on_unix = _i == 1;
 	tls_a = tls(&client, &ca);
 	listen_tls(NULL);
 	dial(tls_a, "bsf.example.org");
@@ -412,6 +418,80 @@ START_TEST(U8_tls_peer_at_a_plain_link)
 	ck_assert_int_eq(a.why, REASON_LINK_PEER_PLAIN);
 	ck_assert_int_eq(b.why, REASON_LINK_PEER_TLS);
 	ck_assert_int_eq(b.data, 0);
+}
+END_TEST
+
+/* U8: a UNIX socket's peer has both, the kernel's word and its certificate. */
+START_TEST(U8_unix)
+{
+	struct link_peer p;
+
+	on_unix = true;
+	pair();
+	ck_ok(link_write(a.l, span_str("hello")));
+	until(b.data > 0);
+	ck_assert(span_eq_str(link_input(b.l), "hello"));
+	link_get_peer(b.l, &p);
+	ck_assert(p.has_cred && p.uid == geteuid());
+	ck_assert(p.has_cert && link_peer_has_name(&p, "nafkc.example.org"));
+	link_close(a.l);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(b.why, REASON_NONE);
+}
+END_TEST
+
+START_TEST(U8_unix_wrong_ca)
+{
+	struct pki_cert other;
+
+	on_unix = true;
+	pki_make(&other, "stranger", &(struct pki_spec){ .cn = "x", .san = "DNS:x.example.org", .usage = "clientAuth" }, &other_ca);
+	tls_b = tls(&server, &ca);
+	tls_a = tls(&other, &ca);
+	listen_tls(tls_b);
+	dial(tls_a, "bsf.example.org");
+	until(a.closed == 1 && logged != REASON_NONE);
+	ck_assert_str_eq(reason_get(a.why)->code, "link-refused-ca");
+	ck_assert_str_eq(reason_get(logged)->code, "link-tls-ca");
+	pki_free(&other);
+}
+END_TEST
+
+/* U8: TLS 1.3 where it is demanded; else 1.2 will do. */
+START_TEST(U8_tls_1_2)
+{
+	SSL_CTX *old = SSL_CTX_new(TLS_client_method());
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct link_address x;
+	SSL *ssl;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
+
+	ck_assert(SSL_CTX_set_max_proto_version(old, TLS1_2_VERSION) == 1);
+	ck_assert(SSL_CTX_use_certificate(old, client.crt) == 1 && SSL_CTX_use_PrivateKey(old, client.key) == 1);
+	tls_b = tls(&server, &ca);
+	if (_i == 1)
+		link_tls_demand_13(tls_b);
+	listen_tls(tls_b);
+	ck_ok(link_address_parse(link_listener_address(ll), &x));
+	in.sin_port = htons(x.port);
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	ssl = SSL_new(old);
+	SSL_set_fd(ssl, fd);
+	until((r = SSL_connect(ssl)) == 1 || SSL_get_error(ssl, r) != SSL_ERROR_WANT_READ);
+	if (_i == 0) {
+		ck_assert_int_eq(r, 1);
+		until(b.up == 1);
+	} else {
+		ck_assert_int_ne(r, 1);
+		until(logged != REASON_NONE);
+		ck_assert_str_eq(reason_get(logged)->code, "link-tls-broken");
+	}
+	ERR_clear_error();
+	SSL_free(ssl);
+	SSL_CTX_free(old);
+	close(fd);
 }
 END_TEST
 
@@ -660,8 +740,11 @@ main(void)
 	tcase_add_loop_test(r, N4_refusals_are_named_on_both_sides, 0, TABLE_N(refusals));
 	tcase_add_test(r, T3_certificates_expire_by_our_clock);
 	tcase_add_test(r, without_a_name_any_name_will_do);
-	tcase_add_test(r, U8_plain_peer_at_a_tls_link);
-	tcase_add_test(r, U8_tls_peer_at_a_plain_link);
+	tcase_add_loop_test(r, U8_plain_peer_at_a_tls_link, 0, 2);
+	tcase_add_loop_test(r, U8_tls_peer_at_a_plain_link, 0, 2);
+	tcase_add_test(r, U8_unix);
+	tcase_add_test(r, U8_unix_wrong_ca);
+	tcase_add_loop_test(r, U8_tls_1_2, 0, 2);
 	suite_add_tcase(s, r);
 	tcase_add_checked_fixture(o, setup, teardown);
 	tcase_add_test(o, a_silent_peer_is_given_10_s);
