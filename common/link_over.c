@@ -28,7 +28,7 @@ struct over {
 	struct link *inner;
 	struct link_tls_conn *conn;
 	enum over_state state;
-	bool server, half_open;
+	bool half_open;
 	bool inner_gone;		/* it said on_closed */
 	bool eof_in, shut;		/* close_notify: the peer's, ours */
 	bool full;			/* the user has limit octets waiting; the rest waits in the inner link */
@@ -155,7 +155,6 @@ take(struct over *l, size_t limit)
 static void
 pump(struct over *l, size_t limit)
 {
-	static const uint8_t protocol_version[] = { LINK_RECORD_ALERT, 3, 3, 0, 2, 2, 70 };	/* fatal */
 	size_t before = l->n;
 	enum link_tls_state s;
 	const char *detail;
@@ -173,8 +172,6 @@ pump(struct over *l, size_t limit)
 		l->data_due = true;
 	if (s == LINK_TLS_FAILED) {
 		why = link_tls_conn_why(l->conn, &detail);
-		if (why == REASON_LINK_PEER_PLAIN && l->server)		/* an alert tells it, which OpenSSL does not send here */
-			(void)!link_write(l->inner, span_of(protocol_version, sizeof protocol_version));
 		end(l, why, "%s", detail);
 	} else if (s == LINK_TLS_ENDED) {
 		l->eof_in = true;
@@ -413,7 +410,6 @@ link_over(struct link *inner, struct clock *clock, const struct link_over_conf *
 	}
 	l->base.ops = &over_ops;
 	l->inner = inner;
-	l->server = conf->server;
 	l->half_open = conf->half_open;
 	l->limit = LINK_INPUT_LIMIT;
 	if (clock_timer_new(clock, on_deadline, l, &l->deadline) != RC_OK || clock_timer_new(clock, on_soon, l, &l->soon) != RC_OK)

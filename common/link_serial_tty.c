@@ -103,19 +103,23 @@ link_serial_tty_open(const char *path, const struct link_serial_options *opt, ch
 	return -1;
 }
 
-/* What has not left by now is dropped: close() would wait for it. */
-void
-link_serial_tty_close(int fd)
-{
-	tcflush(fd, TCOFLUSH);
-	(void)ioctl(fd, TIOCNXCL);
-	close(fd);
-}
-
 size_t
 link_serial_tty_unsent(int fd)
 {
 	int n = 0;
 
 	return ioctl(fd, TIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+/*
+ * What has not left by now is dropped: close() would wait for it. Not asked for where nothing waits: on a pty that would take from the
+ * other end what it has not read yet.
+ */
+void
+link_serial_tty_close(int fd)
+{
+	if (link_serial_tty_unsent(fd) > 0)
+		tcflush(fd, TCOFLUSH);
+	(void)ioctl(fd, TIOCNXCL);
+	close(fd);
 }
