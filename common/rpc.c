@@ -191,10 +191,23 @@ rpc_close(struct rpc *r)
 	link_close(r->link);
 }
 
+static bool
+is_quiet(const struct rpc *r, size_t reqs)
+{
+	return !r->closing && !r->dead && r->end_why == REASON_NONE && !r->skipping && r->n_asks == 0 && r->n_reqs == reqs &&
+	    link_input(r->link).n == 0;
+}
+
+bool
+rpc_is_quiet(const struct rpc *r)
+{
+	return is_quiet(r, 1);
+}
+
 enum rc
 rpc_detach(struct rpc *r, struct link **out)
 {
-	if (r->closing || r->dead || r->end_why != REASON_NONE || r->skipping || r->n_asks > 0 || r->n_reqs > 0 || link_input(r->link).n > 0)
+	if (!is_quiet(r, 0))
 		return RC_STATE;
 	*out = r->link;
 	link_set_cb(r->link, NULL, NULL);

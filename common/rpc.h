@@ -53,6 +53,8 @@ void rpc_close(struct rpc *r);
 struct link *rpc_link(struct rpc *r);
 /* How many whole lines came, of whatever kind: whoever must know that none came in between asks twice (U2). */
 uint64_t rpc_lines(const struct rpc *r);
+/* Nothing waits on either side, octets included, but one request of the peer's: after its answer rpc_detach() will do (U2). */
+bool rpc_is_quiet(const struct rpc *r);
 /*
  * The link changes hands, for what comes after the messages (U2): the conversation is over and freed, *out is the caller's, with
  * no callbacks set: hand it on in the same call. Answers that were written leave before whatever is written next. RC_STATE: octets

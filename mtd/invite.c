@@ -112,14 +112,10 @@ wait_longer(struct mt_invites *i, struct renewal *r)
 static void
 on_renewed(void *arg, json_t *body, enum reason why, const json_t *error)
 {
-	struct mt_invites *i = arg;
-
-	(void)i;
+	(void)arg;
 	(void)body;
 	(void)error;
-	if (why == REASON_NONE)
-		log_info("use: the device establishes a new key, as it was asked");
-	else
+	if (why != REASON_NONE)		/* an ok is followed by derive, which says more */
 		log_reason(why, "use: renew");
 }
 

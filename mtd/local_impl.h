@@ -50,8 +50,6 @@ struct mt_local {
 void mt_local_drop_ops(struct mt_local *l);
 /* A `use` that is not answered yet is not under way any more. */
 void mt_local_drop_channels(struct mt_local *l);
-/* A request of this conversation's waits for its answer. */
-bool mt_local_has_ops(const struct mt_session *s);
 /* The conversation is over: closed, or its channel is a tunnel's now. */
 void mt_session_end(struct mt_session *s);
 /* Answers in the turn. detail "" or more about it, of constant storage or short. */

@@ -125,18 +125,6 @@ on_progress(void *arg, const char *word, int64_t wait_s)
 
 /* --- operations */
 
-bool
-mt_local_has_ops(const struct mt_session *s)
-{
-	const struct mt_op *op;
-
-	LIST_FOREACH(op, &s->l->ops, all) {
-		if (rpc_req_rpc(op->q) == s->rpc)
-			return true;
-	}
-	return false;
-}
-
 struct mt_session *
 mt_session_of(struct mt_local *l, struct rpc_req *q)
 {

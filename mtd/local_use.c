@@ -50,7 +50,7 @@ hand_over(struct mt_session *s, const struct mt_channel *c)
 static void
 send_crowded(struct mt_session *s, const struct mt_channel *c)
 {
-	log_reason(REASON_LOCAL_BAD_MESSAGE, "local: link=%s conn=%s: octets behind use, or requests before it that have no answer yet",
+	log_reason(REASON_LOCAL_BAD_MESSAGE, "local: link=%s conn=%s: octets behind use, or a request before it that has no answer yet",
 	    c->from.link, c->from.conn);
 	rpc_fail(c->q, REASON_LOCAL_BAD_MESSAGE, 0, "use: the channel is not quiet");
 	rpc_close(s->rpc);
@@ -64,7 +64,7 @@ send_answer(void *arg, enum rc rc)
 
 	if (s != NULL)
 		s->use = NULL;
-	if (s != NULL && (rpc_lines(s->rpc) != c->lines || mt_local_has_ops(s) || link_input(rpc_link(s->rpc)).n > 0)) {
+	if (s != NULL && (rpc_lines(s->rpc) != c->lines || !rpc_is_quiet(s->rpc))) {
 		send_crowded(s, c);
 	} else if (rc != RC_OK) {
 		rpc_fail(c->q, REASON_NOT_DURABLE, 1, NULL);

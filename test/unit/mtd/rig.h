@@ -224,6 +224,8 @@ struct dev {
 	int uses, renews;
 	json_t *asked;			/* the last use */
 	enum reason use_why;		/* what it is answered */
+	bool holds;			/* … not before the test does: */
+	struct rpc_req *held;
 };
 
 static inline void
@@ -249,6 +251,10 @@ dev_on_request(struct rpc_req *q, const char *op, json_t *body, void *arg)
 		json_decref(d->asked);
 		d->asked = json_deep_copy(body);
 		why = d->use_why;
+		if (d->holds) {
+			d->held = q;
+			return;
+		}
 	} else if (strcmp(op, "renew") == 0) {
 		d->renews++;
 		why = REASON_NONE;

@@ -235,6 +235,23 @@ START_TEST(K11_who_is_not_admitted_is_not_asked)
 }
 END_TEST
 
+/* The MT's own request on the channel that a device turns into a tunnel's: neither of both knows what comes first. */
+START_TEST(U2_a_request_of_the_MT_that_waits)
+{
+	up();
+	dev.holds = true;
+	invite(RIG_DEVICE);
+	ck_assert_ptr_nonnull(dev.held);
+	dev_ask(&dev, "use", complete_body(RIG_NAF, a.btid, RIG_DEVICE, NULL));
+	dev_expect(&dev, REASON_LOCAL_BAD_MESSAGE);
+	ck_assert(dev.closed);
+	ck_assert_uint_eq(tunnels(), 0);
+	expect_invited(REASON_LOCAL_GONE);
+	rpc_fail(dev.held, REASON_LOCAL_BUSY, 0, NULL);
+	tun_open(&x, &a);
+}
+END_TEST
+
 /* --- K13 */
 
 static void
@@ -493,6 +510,7 @@ main(void)
 	tcase_add_test(t, U4_unknown_key_makes_it_send_renew);
 	tcase_add_test(t, U4_use_on_connect);
 	tcase_add_test(t, K11_who_is_not_admitted_is_not_asked);
+	tcase_add_test(t, U2_a_request_of_the_MT_that_waits);
 	tcase_add_test(t, K13_a_newcomer_is_told_busy);
 	tcase_add_test(t, K13_the_owner_is_served);
 	tcase_add_test(t, K13_a_proof_that_was_overheard);
