@@ -136,7 +136,8 @@ nafkc_state_ask(struct nafkc_call *c)
 	}
 	blocked = nafkc_store_find_block(k->s.store, &c->ask.triple.device_id, c->ask.spki, c->ask.issuer, &scope);
 	rc = nafkc_store_state(k->s.store, &c->ask.triple, now_s, &s);
-	if (rc == RC_OK && (!s.owned || memcmp(s.spki, c->ask.spki, sizeof(s.spki)) != 0))
+	/* after a rebind the next public key that comes may have the key itself, and so its state, too */
+	if (rc == RC_OK && s.owned && memcmp(s.spki, c->ask.spki, sizeof(s.spki)) != 0)
 		rc = RC_NOTFOUND;
 	if (blocked == RC_OK && rc == RC_NOTFOUND)
 		nafkc_call_refuse(c, nafkc_policy_block(scope), NULL, 0);

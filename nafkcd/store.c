@@ -257,5 +257,7 @@ nafkc_store_count_others(struct store *st, const uint8_t spki[static 32], const 
 enum rc
 nafkc_store_unbind_keys(struct store *st, const struct device_id *id)
 {
-	return sql_run(st, NAFKC_SQL_UNBIND_KEYS, NULL, "t", id->s);
+	enum rc rc = sql_run(st, NAFKC_SQL_UNBIND_KEYS, NULL, "t", id->s);
+
+	return rc != RC_OK ? rc : sql_run(st, NAFKC_SQL_UNBIND_TOMBSTONES, NULL, "t", id->s);
 }

@@ -45,7 +45,7 @@ enum rc nafkc_store_list_keys(struct store *st, int64_t now_s, bool gone, json_t
 struct nafkc_state {
 	bool gone;		/* a tombstone: the key was revoked, or limited and is over */
 	int64_t expires_s;
-	bool owned;		/* by spki: its row's, or the Device_ID's where the row has none */
+	bool owned;		/* by spki: its row's, or the Device_ID's where the row has none; else by whoever comes next (rebind) */
 	uint8_t spki[32];
 	char reason[16];	/* of a tombstone */
 };
@@ -73,7 +73,7 @@ enum rc nafkc_store_put_device(struct store *st, const struct nafkc_device *d) M
 /* How many Device_IDs with a live key a public key holds, this one left out. */
 enum rc nafkc_store_count_others(struct store *st, const uint8_t spki[static 32], const struct device_id *id, int64_t now_s, int64_t *n)
     MUST_USE;
-/* Its keys belong to no public key any more, until the next one comes. */
+/* Its keys, and what is left of revoked ones, belong to no public key any more, until the next one comes. */
 enum rc nafkc_store_unbind_keys(struct store *st, const struct device_id *id) MUST_USE;
 /* Appends {"device_id","state","spki","lifetime_max","subject"} each. */
 enum rc nafkc_store_list_devices(struct store *st, json_t *out) MUST_USE;

@@ -17,6 +17,7 @@
 	X(DROP_KEY, "DELETE FROM key WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
 	X(BIND_KEY, "UPDATE key SET spki = ?4, issuer = ?5, mt_pseudonym = ?6 WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
 	X(UNBIND_KEYS, "UPDATE key SET spki = NULL WHERE device_id = ?1") \
+	X(UNBIND_TOMBSTONES, "UPDATE tombstone SET spki = NULL WHERE device_id = ?1") \
 	X(EACH_KEY, "SELECT btid, naf_id, device_id, kcv, issued, expires, state, lower(ifnull(hex(spki), '')) FROM key" \
 	    " WHERE expires > ?1 ORDER BY issued, btid, device_id") \
 	X(EACH_TOMBSTONE, "SELECT btid, naf_id, device_id, '', at, expires, reason, lower(ifnull(hex(spki), '')) FROM tombstone t" \
@@ -47,7 +48,8 @@
 	X(CUT_MARKED, "UPDATE key SET ks_expires = ifnull(ks_expires, expires), expires = ?1, state = 'limited' WHERE state = 'marked'") \
 	X(STATE, "SELECT 0 AS gone, k.expires, ifnull(k.spki, d.spki), '' FROM key k LEFT JOIN device d USING (device_id)" \
 	    " WHERE k.naf_id = ?1 AND k.btid = ?2 AND k.device_id = ?3 AND k.expires > ?4 UNION ALL" \
-	    " SELECT 1, expires, spki, reason FROM tombstone WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?4" \
+	    " SELECT 1, t.expires, ifnull(t.spki, d.spki), t.reason FROM tombstone t LEFT JOIN device d USING (device_id)" \
+	    " WHERE t.naf_id = ?1 AND t.btid = ?2 AND t.device_id = ?3 AND t.expires > ?4" \
 	    " ORDER BY gone LIMIT 1") \
 	X(LIVE_OF_DEVICE, "SELECT count(*) FROM key WHERE device_id = ?1 AND expires > ?2") \
 	X(KNOWS_BTID, "SELECT 1 FROM key WHERE naf_id = ?1 AND btid = ?2 AND expires > ?3 UNION ALL" \

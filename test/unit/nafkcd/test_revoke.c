@@ -374,6 +374,31 @@ START_TEST(a_key_that_waits_for_its_new_public_key_goes_with_that_ones_block)
 }
 END_TEST
 
+/* The device has a new key pair: it hears of keys that it fetched with the old one; whoever else has a certificate does not. */
+START_TEST(n7_after_a_rebind_the_device_hears_of_its_keys_under_its_new_public_key)
+{
+	start(NAFKC_ANY);
+	given(BTID, DEVICE, key_a);
+	given(BTID2, DEVICE, key_a);
+	order("key-invalidate", "{" TRIPLE "}");
+	order("device-rebind", ID);
+	ask_state(&w, &s, BTID, DEVICE, NULL, key_b);
+	said_refused(&s, 410, "gone");
+	ask_state(&w, &s, BTID2, DEVICE, NULL, key_b);
+	ck_assert_int_eq(s.status, 200);
+	given("c@bsf.example.org", DEVICE, key_b);
+	ask_state(&w, &s, BTID, DEVICE, NULL, key_b);
+	said_refused(&s, 410, "gone");
+	ask_state(&w, &s, BTID2, DEVICE, NULL, key_b);
+	ck_assert_int_eq(s.status, 200);
+	ask_state(&w, &s, BTID, DEVICE, NULL, key_a);
+	said_refused(&s, 404, "not-found");
+	ask_state(&w, &s, BTID2, DEVICE, NULL, key_a);
+	said_refused(&s, 404, "not-found");
+	finish();
+}
+END_TEST
+
 START_TEST(n2_a_device_id_with_another_public_key_is_refused_and_audited)
 {
 	start(NAFKC_ANY);
@@ -582,6 +607,7 @@ main(void)
 	tcase_add_loop_test(t, who_is_blocked_between_bir_and_bia_gets_no_key, 0, 3);
 	tcase_add_test(t, a_device_id_that_nobody_ever_saw_can_be_blocked);
 	tcase_add_test(t, a_key_that_waits_for_its_new_public_key_goes_with_that_ones_block);
+	tcase_add_test(t, n7_after_a_rebind_the_device_hears_of_its_keys_under_its_new_public_key);
 	tcase_add_test(t, n2_a_device_id_with_another_public_key_is_refused_and_audited);
 	tcase_add_test(t, device_ids_with_a_live_key_are_limited_per_public_key);
 	tcase_add_test(t, a_block_that_cannot_be_kept_changes_nothing);
