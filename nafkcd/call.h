@@ -40,6 +40,8 @@ const char *nafkc_call_header(const struct nafkc_call *c, const char *name);
 
 /* The form of the question: GET, the triple from Host and headers. name_btid: it must be there. false: it was refused. */
 bool nafkc_state_form(struct nafkc_call *c, bool name_btid);
+/* The state of the triple; of several NAF_IDs with its FQDN, the one that there is a key or a tombstone of, which c then names. */
+enum rc nafkc_state_find(struct nafkc_call *c, struct nafkc_state *out) MUST_USE;
 /* The answer to whoever may have it: 200, 304, 404, 410. */
 void nafkc_state_tell(struct nafkc_call *c, enum rc rc, const struct nafkc_state *s);
 /* A device's question on the first port; its certificate was taken. */

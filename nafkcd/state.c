@@ -69,6 +69,25 @@ nafkc_state_form(struct nafkc_call *c, bool name_btid)
 
 /* --- the answer */
 
+enum rc
+nafkc_state_find(struct nafkc_call *c, struct nafkc_state *out)
+{
+	const struct nafkc *k = c->k;
+	struct triple t = c->ask.triple;
+	enum rc rc = RC_NOTFOUND;
+
+	/* Host names no protocol octets */
+	for (size_t i = 0; i < k->conf.n_naf_ids && rc == RC_NOTFOUND; i++) {
+		if (strcmp(k->conf.naf_ids[i].fqdn, c->ask.triple.naf_id.fqdn) != 0)
+			continue;
+		t.naf_id = k->conf.naf_ids[i];
+		rc = nafkc_store_state(k->s.store, &t, timeguard_now(k->s.guard), out);
+	}
+	if (rc == RC_OK)
+		c->ask.triple = t;
+	return rc;
+}
+
 /* Opaque; another lifetime makes another one, a restart does not. RC_CRYPTO. */
 static enum rc
 make_etag(const struct triple *t, int64_t expires_s, char out[static NAFKC_ETAG_LEN + 1])
@@ -123,7 +142,6 @@ void
 nafkc_state_ask(struct nafkc_call *c)
 {
 	struct nafkc *k = c->k;
-	int64_t now_s = timeguard_now(k->s.guard);
 	enum nafkc_scope scope = NAFKC_SCOPE_DEVICE;
 	struct nafkc_state s = { .gone = false };
 	enum rc rc, blocked;
@@ -135,7 +153,7 @@ nafkc_state_ask(struct nafkc_call *c)
 		return;
 	}
 	blocked = nafkc_store_find_block(k->s.store, &c->ask.triple.device_id, c->ask.spki, c->ask.issuer, &scope);
-	rc = nafkc_store_state(k->s.store, &c->ask.triple, now_s, &s);
+	rc = nafkc_state_find(c, &s);
 	/* after a rebind the next public key that comes may have the key itself, and so its state, too */
 	if (rc == RC_OK && s.owned && memcmp(s.spki, c->ask.spki, sizeof(s.spki)) != 0)
 		rc = RC_NOTFOUND;

@@ -101,7 +101,9 @@ may_go_on(struct nafkc_call *c)
 {
 	struct nafkc *k = c->k;
 	struct span address = span_str(c->ask.peer), host;
+	struct nafkc_state s;
 	bool known = false;
+	enum rc rc;
 
 	if (timeguard_jumped(k->s.guard)) {
 		nafkc_call_refuse(c, REASON_CLOCK_JUMPED, NULL, RETRY_S);
@@ -115,13 +117,15 @@ may_go_on(struct nafkc_call *c)
 		host = address;
 	if (!paid(c, k->address_rates, host, k->conf.rate_per_minute * ADDRESS_FACTOR))
 		return false;
-	if (nafkc_store_knows_btid(k->s.store, &c->ask.triple.naf_id, &c->ask.triple.btid, timeguard_now(k->s.guard), &known) != RC_OK) {
+	rc = nafkc_state_find(c, &s);		/* which NAF_ID; what else it tells is for later */
+	known = rc == RC_OK;
+	if (rc == RC_NOTFOUND)
+		rc = nafkc_store_knows_btid(k->s.store, &c->ask.triple.naf_id, &c->ask.triple.btid, timeguard_now(k->s.guard), &known);
+	if (rc != RC_OK)
 		nafkc_call_refuse(c, REASON_INTERNAL, NULL, 1);
-		return false;
-	}
-	if (!known)
+	else if (!known)
 		challenge(c, REASON_UA_MT_BTID);
-	return known;
+	return rc == RC_OK && known;
 }
 
 /* --- with Ks_(ext)_NAF */

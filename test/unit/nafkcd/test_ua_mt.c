@@ -208,6 +208,28 @@ START_TEST(n7_an_mt_is_answered_about_keys_of_its_btid_alone)
 }
 END_TEST
 
+/* Host names no protocol octets; the key does. */
+START_TEST(n7_of_several_naf_ids_with_one_fqdn_the_keys_own_counts)
+{
+	world_new(&w, NULL);
+	ck_ok(naf_id_parse(span_str(FQDN "/0100000007"), &w.naf_ids[1]));
+	w.conf.n_naf_ids = 2;
+	w.conf.zn_cache_s = 0;
+	world_start(&w);
+	password = password_of(w.bsf[0].key);
+	ask(&w, &s, form(BTID, DEVICE, FQDN "/0100000007"), key_a);
+	ck_assert_int_eq(s.status, 200);
+	question(usual);
+	ck_assert_int_eq(s.status, 200);
+	ck_assert(naf_id_eq(&w.bsf[0].last.naf_id, &w.naf_ids[1]));
+	ask_state(&w, &s, BTID, DEVICE, NULL, key_a);
+	ck_assert_int_eq(s.status, 200);
+	ask_state(&w, &s, BTID, "other", NULL, key_a);
+	ck_assert_int_eq(s.status, 404);
+	finish();
+}
+END_TEST
+
 START_TEST(n7_a_wrong_response_and_an_unknown_btid_are_one_401)
 {
 	static const uint8_t other[KS_LEN] = { 1 };
@@ -537,6 +559,7 @@ main(void)
 	tcase_add_loop_test(t, n7_an_mt_hears_200_304_and_410_each_proven_by_rspauth, 0, 2);
 	tcase_add_test(t, n7_auth_int_is_taken_too);
 	tcase_add_test(t, n7_an_mt_is_answered_about_keys_of_its_btid_alone);
+	tcase_add_test(t, n7_of_several_naf_ids_with_one_fqdn_the_keys_own_counts);
 	tcase_add_test(t, n7_a_wrong_response_and_an_unknown_btid_are_one_401);
 	tcase_add_loop_test(t, n7_a_nonce_that_is_over_or_not_ours_is_stale, 0, 3);
 	tcase_add_test(t, n7_a_count_comes_once);
