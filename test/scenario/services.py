@@ -2,7 +2,7 @@
 """Services behind an MT, and users of them at a device, for tests of tunnels. Python's own sockets alone.
 
   services.py serve FILE              listens on free ports of loopback; FILE gets "sink=PORT echo=PORT source=PORT reset=PORT", whole;
-                                      ends with SIGTERM
+                                      FILE.log a line "SERVICE end" or "SERVICE cut" for each connection; ends with SIGTERM
       sink     reads to the end, then says "OCTETS SHA256\\n" and ends
       echo     gives back what comes, and its end
       source   reads a line "OCTETS SEED\\n", says that many octets, and ends
@@ -75,14 +75,18 @@ async def reset(r, w):
 
 
 async def serve(path):
+    log = open(path + ".log", "w", buffering=1)
+
     def handler(fn):
         async def on(r, w):
             try:
                 await fn(r, w)
                 await w.drain()
                 w.close()
+                log.write(fn.__name__ + " end\n")
             except (OSError, asyncio.IncompleteReadError):
                 w.transport.abort()
+                log.write(fn.__name__ + " cut\n")
         return on
 
     servers = {f.__name__: await asyncio.start_server(handler(f), "127.0.0.1", 0) for f in (sink, echo, source, reset)}
@@ -106,10 +110,10 @@ def connect(address):
 
 
 def rest(s):
-    got = b""
+    got = bytearray()
     while b := s.recv(PIECE):
         got += b
-    return got
+    return bytes(got)
 
 
 def use_sink(address, n, seed):
@@ -176,9 +180,8 @@ def use_cut(address):
 
 
 def use_closed(address):
-    s = connect(address)
     try:
-        got = rest(s)
+        got = rest(connect(address))
     except ConnectionResetError:
         got = b""
     print("closed" if not got else f"{len(got)} octets")
