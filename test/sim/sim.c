@@ -53,6 +53,7 @@ make_peer(struct host *h, size_t i)
 	p->issuer_sha256[1] = 1;
 	(void)snprintf(p->subject, sizeof p->subject, "CN=device-%zu", 1 + i - SIM_DEV);
 	(void)snprintf(p->issuer, sizeof p->issuer, "CN=ca");
+	(void)snprintf(h->service, sizeof h->service, "unix:/sim/echo-%zu", 1 + i - SIM_DEV);
 	(void)snprintf(h->device_id, sizeof h->device_id, SIM_DEVICE_ID_STEM "%03zu", 1 + i - SIM_DEV);
 }
 
@@ -123,6 +124,13 @@ boot_mt(struct sim *s, struct host *h)
 	(void)snprintf(conf.locals[0].name, sizeof conf.locals[0].name, "sim");
 	(void)snprintf(conf.locals[0].listen, sizeof conf.locals[0].listen, SIM_LOCAL);
 	must(naf_id_parse(span_str(SIM_NAF_ID), &conf.nafs[0]), "NAF_ID");
+	if (s->conf.tunnels) {
+		conf.n_services = 1;
+		(void)snprintf(conf.services[0].name, sizeof conf.services[0].name, "echo");
+		(void)snprintf(conf.services[0].connect, sizeof conf.services[0].connect, SIM_ECHO);
+		conf.services[0].confirmed = true;
+		conf.runs_per_hour = conf.runs_per_hour_device = 100000;
+	}
 	must(mt_new(&seams, &conf, &m), "mt_new");
 	h->core = m;
 	must(mt_start(m), "mt_start");
@@ -131,7 +139,6 @@ boot_mt(struct sim *s, struct host *h)
 static void
 boot_dev(struct sim *s, struct host *h)
 {
-	static const struct extdev_mt_conf mts[] = { { .name = "phone", .address = SIM_LOCAL } };
 	static struct extdev_center_conf centers[1];
 	static const struct http_tls *const tls[1];
 	struct extdev_seams seams = { .clock = s->clock, .guard = h->guard, .rnd = &h->rnd.rnd, .store = h->store, .turn = h->turn,
@@ -144,7 +151,14 @@ boot_dev(struct sim *s, struct host *h)
 	conf.id_kind = EXTDEV_ID_FIXED;
 	conf.device_id = h->device_id;
 	conf.at_start = s->conf.at_start;
-	conf.mts = mts;
+	h->mt = (struct extdev_mt_conf){ .name = "phone", .address = SIM_LOCAL };
+	if (s->conf.tunnels) {
+		h->offered = (struct extdev_service_conf){ .name = "echo", .listen = h->service };
+		h->mt.services = &h->offered;
+		h->mt.n_services = 1;
+		h->mt.use_on_connect = true;
+	}
+	conf.mts = &h->mt;
 	conf.n_mts = 1;
 	conf.centers = centers;
 	conf.n_centers = 1;
@@ -404,6 +418,7 @@ sim_new(const struct sim_conf *conf)
 		(void)snprintf(h->path, sizeof h->path, "%s/%s.db", s->dir, h->name);
 	}
 	insert_card(s);
+	sim_echo_start(s);
 	for (size_t i = 0; i < s->n_hosts; i++)
 		sim_boot(s, (enum sim_host)i);
 	sim_provision(s);
@@ -418,6 +433,7 @@ sim_free(struct sim *s)
 		secret_free(s->host[i].key);
 		sim_wipe(s, (enum sim_host)i);
 	}
+	sim_echo_stop(s);
 	free(s->host);
 	mt_uicc_free(s->uicc);
 	sim_http_free(s->http);

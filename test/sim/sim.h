@@ -27,6 +27,7 @@ enum sim_host { SIM_BSF, SIM_NAFKC, SIM_MT, SIM_DEV, SIM_HOSTS };
 #define SIM_UA_MT "nafkc.example.org:8444"	/* the second port, for MTs */
 #define SIM_ZN "tcp:bsf.example.org:3868"
 #define SIM_LOCAL "unix:/sim/mt"
+#define SIM_ECHO "unix:/sim/echo"		/* the service behind the MT */
 #define SIM_NAF_ID "nafkc.example.org/0100000002"
 #define SIM_DEVICE_ID_STEM "urn:uuid:6f1d1c1e-0000-4000-8000-000000000"	/* and three digits from 001 on */
 #define SIM_DEVICE_ID SIM_DEVICE_ID_STEM "001"
@@ -37,6 +38,7 @@ struct sim_conf {
 	int64_t key_lifetime_max_s;	/* at nafkc; 0 = 86,400 */
 	size_t n_devices;		/* 0 = 1; each has a store, a certificate and a Device_ID of its own */
 	bool at_start;			/* devices establish by themselves */
+	bool tunnels;			/* and use their keys: the MT offers an echo; bootstrappings cost nothing */
 };
 
 struct sim;
@@ -92,6 +94,12 @@ void sim_boot(struct sim *s, enum sim_host h);
 void sim_wipe(struct sim *s, enum sim_host h);
 /* After this many more steps host h is killed and booted again; 0 = not any more. */
 void sim_kill_after(struct sim *s, enum sim_host h, uint64_t steps);
+
+/* tunnels: text goes to the echo behind the MT through a device's tunnel, and back. REASON_NONE: it came; within two minutes. */
+enum reason sim_echo(struct sim *s, enum sim_host h, const char *text);
+/* A stream that stays open; all of them end. */
+void sim_stream(struct sim *s, enum sim_host h);
+void sim_streams_end(struct sim *s);
 
 /* A control operation, as ksctl asks it; a refusal aborts. Steals body (may be NULL). Caller decrefs. */
 json_t *sim_ask(struct sim *s, enum sim_host h, const char *op, json_t *body);

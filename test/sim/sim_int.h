@@ -3,6 +3,7 @@
 #define TEST_SIM_SIM_INT_H
 
 #include <sqlite3.h>
+#include <sys/queue.h>
 
 #include "common/rnd.h"
 #include "test/sim/sim.h"
@@ -13,6 +14,9 @@ struct host {
 	const char *http[2];		/* where its HTTP servers are reached */
 	char path[300];
 	char device_id[DEVICE_ID_MAX + 1];
+	char service[64];		/* where a device listens for the MT's echo */
+	struct extdev_service_conf offered;
+	struct extdev_mt_conf mt;
 	struct http_peer peer;
 	const struct http_client *client;
 	struct secret *key;
@@ -34,6 +38,9 @@ struct sim {
 	struct host *host;
 	size_t n_hosts;
 	struct mt_uicc *uicc;		/* the card survives its phone */
+	struct link_listener *echo;
+	LIST_HEAD(, echo) echoes;
+	LIST_HEAD(, user) users;
 	uint64_t steps, kill_at;
 	enum sim_host kill_who;
 	/* the last establishment */
@@ -44,6 +51,9 @@ struct sim {
 
 /* Anything but RC_OK ends the test. */
 void sim_must(enum rc rc, const char *what);
+/* sim_echo.c */
+void sim_echo_start(struct sim *s);
+void sim_echo_stop(struct sim *s);
 const char *sim_ctl_path(const struct sim *s, enum sim_host i, char out[static 64]);
 
 #endif

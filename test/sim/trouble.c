@@ -13,7 +13,7 @@
 
 struct trouble {
 	struct sim *s;
-	bool operators;
+	bool operators, streams;
 	struct rnd_seeded rnd;
 	unsigned deaths;
 	int64_t *back_ms;		/* per host: dead until then */
@@ -43,7 +43,7 @@ now_ms(const struct trouble *t)
 }
 
 struct trouble *
-trouble_new(struct sim *s, uint64_t seed, bool operators)
+trouble_new(struct sim *s, uint64_t seed, bool operators, bool streams)
 {
 	struct trouble *t = calloc(1, sizeof *t);
 
@@ -51,6 +51,7 @@ trouble_new(struct sim *s, uint64_t seed, bool operators)
 		log_fatal("trouble: out of memory");
 	t->s = s;
 	t->operators = operators;
+	t->streams = streams;
 	rnd_seeded_init(&t->rnd, seed);
 	return t;
 }
@@ -150,10 +151,22 @@ an_operator_acts(struct trouble *t)
 	}
 }
 
+/* Users come, and now and then all leave. */
+static void
+somebody_streams(struct trouble *t)
+{
+	enum sim_host h = (enum sim_host)(SIM_DEV + below(t, (uint32_t)(sim_hosts(t->s) - SIM_DEV)));
+
+	if (below(t, 20) == 0)
+		sim_streams_end(t->s);
+	else if (sim_alive(t->s, h))
+		sim_stream(t->s, h);
+}
+
 static void
 something_happens(struct trouble *t)
 {
-	switch (below(t, t->operators ? 9 : 8)) {
+	switch (below(t, 10)) {
 	case 0:
 	case 1:
 	case 2:
@@ -168,8 +181,13 @@ something_happens(struct trouble *t)
 	case 5:
 		link_mem_set_chunk(sim_net(t->s), below(t, 3) == 0 ? 1 + below(t, 40) : 0);
 		break;
-	case 8:
-		an_operator_acts(t);
+	case 6:
+		if (t->operators)
+			an_operator_acts(t);
+		break;
+	case 7:
+		if (t->streams)
+			somebody_streams(t);
 		break;
 	default:
 		somebody_wants_a_key(t);
@@ -218,6 +236,7 @@ trouble_heal(struct trouble *t)
 	sim_http_lose_answers(sim_http_of(t->s), SIM_UA, 0);
 	sim_http_lose_answers(sim_http_of(t->s), SIM_UB, 0);
 	link_mem_set_chunk(sim_net(t->s), 0);
+	sim_streams_end(t->s);
 }
 
 /* --- the look into the stores */
@@ -356,5 +375,54 @@ trouble_discord(struct sim *s)
 	}
 	json_decref(mt);
 	json_decref(naf);
+	return text;
+}
+
+/* --- and are they used? */
+
+static size_t
+tunnels_on(const json_t *tunnels, const char *btid, const char *device_id)
+{
+	const json_t *o;
+	size_t i, n = 0;
+
+	json_array_foreach(tunnels, i, o)
+		if (strcmp(member(o, "btid"), btid) == 0 && strcmp(member(o, "device_id"), device_id) == 0 &&
+		    !json_is_true(json_object_get(o, "draining")))
+			n++;
+	return n;
+}
+
+static json_t *
+tunnels_of(struct sim *s, enum sim_host h)
+{
+	json_t *answer = sim_ask(s, h, "tunnel-list", NULL), *all = json_incref(json_object_get(answer, "tunnels"));
+
+	json_decref(answer);
+	return all;
+}
+
+const char *
+trouble_silence(struct sim *s)
+{
+	static char text[400];
+	json_t *mt = tunnels_of(s, SIM_MT), *own, *keys, *key;
+	enum reason why;
+
+	text[0] = '\0';
+	for (size_t h = SIM_DEV; h < sim_hosts(s) && text[0] == '\0'; h++) {
+		own = tunnels_of(s, (enum sim_host)h);
+		keys = sim_keys(s, (enum sim_host)h);
+		key = json_array_get(keys, 0);
+		if (tunnels_on(own, member(key, "btid"), member(key, "device_id")) != 1)
+			(void)snprintf(text, sizeof text, "host %zu: no tunnel is on its key %s, of %zu", h, member(key, "btid"), json_array_size(own));
+		else if (tunnels_on(mt, member(key, "btid"), member(key, "device_id")) != 1)
+			(void)snprintf(text, sizeof text, "host %zu: the MT has no tunnel, or several, on the key %s", h, member(key, "btid"));
+		else if ((why = sim_echo(s, (enum sim_host)h, "is anybody there?")) != REASON_NONE)
+			(void)snprintf(text, sizeof text, "host %zu: no echo: %s", h, reason_get(why)->code);
+		json_decref(own);
+		json_decref(keys);
+	}
+	json_decref(mt);
 	return text;
 }

@@ -9,8 +9,11 @@
 
 struct trouble;
 
-/* operators: keys are taken back, limited and forgotten, too. Caller frees, before s. */
-struct trouble *trouble_new(struct sim *s, uint64_t seed, bool operators);
+/*
+ * operators: keys are taken back, limited and forgotten, too. streams: with sim_conf.tunnels, users come to the services. Caller
+ * frees, before s.
+ */
+struct trouble *trouble_new(struct sim *s, uint64_t seed, bool operators, bool streams);
 void trouble_free(struct trouble *t);
 /* So long, in virtual time. What is broken at its end stays so. */
 void trouble_run(struct trouble *t, int64_t ms);
@@ -29,5 +32,7 @@ const char *trouble_offence(struct sim *s);
  * Key Center.
  */
 const char *trouble_discord(struct sim *s);
+/* With tunnels: the first pair whose key does not work, "" = all do: one tunnel on it at both ends, and an echo through it. */
+const char *trouble_silence(struct sim *s);
 
 #endif
