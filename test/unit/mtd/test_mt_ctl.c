@@ -21,6 +21,7 @@ teardown(void)
 {
 	json_decref(dev.ok);
 	json_decref(op.ok);
+	json_decref(dev.asked);
 	rpc_free(dev.rpc);
 	rpc_free(op.rpc);
 	ctl_free(ctl);
@@ -239,6 +240,35 @@ START_TEST(metrics)
 }
 END_TEST
 
+/* U4: what the operator is told; the whole way is test_invite's. */
+START_TEST(u4_use_and_tunnel_list)
+{
+	up();
+	dev_ask(&op, "tunnel-list", NULL);
+	ck_assert_uint_eq(json_array_size(json_object_get(op.ok, "tunnels")), 0);
+	ck_assert(json_is_array(json_object_get(op.ok, "tunnels")));
+	dev_ask(&op, "use", NULL);
+	dev_expect(&op, REASON_LOCAL_BAD_MESSAGE);
+	dev_ask(&op, "use", json_pack("{s:s}", "device_id", "no device id"));
+	dev_expect(&op, REASON_LOCAL_BAD_MESSAGE);
+	dev_ask(&op, "use", json_pack("{s:s}", "device_id", RIG_DEVICE));
+	dev_expect(&op, REASON_MT_NO_KEY);
+	dev_derive(&dev, RIG_NAF, RIG_DEVICE, NULL, NULL);
+	dev.use_why = REASON_LOCAL_UNKNOWN_KEY;
+	dev_ask(&op, "use", json_pack("{s:s}", "device_id", RIG_DEVICE));
+	dev_expect(&op, REASON_LOCAL_UNKNOWN_KEY);
+	ck_assert_int_eq(dev.renews, 1);
+	dev.use_why = REASON_NONE;
+	dev_send(&op, "use", json_pack("{s:s}", "device_id", RIG_DEVICE));
+	rig_run();
+	clock_advance(rig.clock, 9000);
+	rig_run();
+	dev_ask(&op, "status", NULL);
+	ck_assert(json_is_array(json_object_get(op.ok, "tunnels")));
+	ck_assert(json_is_array(json_object_get(op.ok, "services")));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -254,6 +284,7 @@ main(void)
 	tcase_add_test(t, bootstrap_of_an_application);
 	tcase_add_test(t, status_and_health);
 	tcase_add_test(t, metrics);
+	tcase_add_test(t, u4_use_and_tunnel_list);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
