@@ -2,6 +2,7 @@
 # U6: the local interface over a serial line, two ttys joined by 'ksctl line'.
 bats_require_minimum_version 1.5.0
 load lib
+load tunnel
 load serial
 setup_file() { lab_up --link pty; }
 teardown_file() { lab_down; }

@@ -2,6 +2,7 @@
 # U6: the same over a line that of 100,000 octets drops 20, repeats 20 and flips a bit of 20: slower, and nothing breaks.
 bats_require_minimum_version 1.5.0
 load lib
+load tunnel
 load serial
 setup_file() { lab_up --link noisy-pty; }
 teardown_file() { lab_down; }

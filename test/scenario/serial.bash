@@ -1,16 +1,6 @@
 # serial.bash: what the scenarios of serial lines share: establishment, unplugging, restarts, over a line in either state.
-# A bats file says "load lib" and "load serial", and lab_up --link pty or noisy-pty.
+# A bats file says "load lib", "load tunnel" (for wait_for) and "load serial", and lab_up --link pty or noisy-pty.
 
-# wait_for COMMAND…: until it succeeds, 20 s at most
-wait_for() {
-	local i
-	for ((i = 0; i < 400; i++)); do
-		"$@" && return
-		sleep 0.05
-	done
-	echo "waited in vain for: $*"
-	return 1
-}
 mt_is() { [ "$(kj extdevd mt list | jq -r '.mts[0].up')" = "$1" ]; }
 # line_of DAEMON FILTER: what it says about its serial line
 line_of() { kj "$1" status | get ".serial[0] | $2"; }
@@ -61,4 +51,12 @@ mtd_again() {
 	wait_for mt_is true
 	establish --force
 	three_agree
+}
+
+# What the line cost, for the reader of the test's output.
+retransmissions() {
+	local d
+	for d in extdevd mtd; do
+		echo "# $(line_of $d "\"$d: \(.frames_out) frames out, \(.retransmitted) of them again; \(.bad) bad in, \(.duplicates) twice in\"")" >&3
+	done
 }
