@@ -44,7 +44,8 @@ struct ksctl_param {
 	const char *member;	/* of the request; NULL = ksctl's own (main.c looks it up by name) */
 	bool needed;
 };
-enum ksctl_show { KSCTL_SHOW_MEMBERS, KSCTL_SHOW_TABLE, KSCTL_SHOW_HEALTH, KSCTL_SHOW_TRACE, KSCTL_SHOW_LADDER, KSCTL_SHOW_DONE };
+enum ksctl_show { KSCTL_SHOW_MEMBERS, KSCTL_SHOW_TABLE, KSCTL_SHOW_HEALTH, KSCTL_SHOW_TRACE, KSCTL_SHOW_LADDER, KSCTL_SHOW_DONE,
+	KSCTL_SHOW_KEY };
 struct ksctl_verb {
 	unsigned daemons;	/* KSCTL_IS(…); 0 = stands without a daemon */
 	const char *words;	/* "key list" */

@@ -10,6 +10,7 @@
 #include "common/daemon.h"
 #include "common/log.h"
 #include "ctl/card_serve.h"
+#include "ctl/key_derive.h"
 #include "ctl/ksctl.h"
 #include "ctl/ladder.h"
 #include "ctl/line.h"
@@ -194,6 +195,37 @@ all_four(const struct run *r)
 	return worst;
 }
 
+/* U7: the key goes where the user said; what is shown is all but the key. */
+static enum ksctl_exit
+derive_key(const struct run *r)
+{
+	struct key_target t;
+	struct ksctl_answer a;
+	char why[400] = "";
+	enum ksctl_exit code;
+	json_t *body;
+	enum rc rc;
+
+	if (key_target_read(r->args.body, &t, why, sizeof why) != RC_OK)
+		return complain(r, KSCTL_USAGE, REASON_CTL_USAGE, why);
+	body = key_target_request(r->args.body);
+	ask(r, r->args.daemon, r->args.verb->op, body, &a);
+	json_decref(body);
+	if (a.body == NULL) {
+		code = fail(r, r->args.daemon, &a);
+	} else if ((rc = key_target_write(&t, a.body, why, sizeof why)) != RC_OK) {
+		code = complain(r, rc == RC_SYNTAX ? KSCTL_USAGE : KSCTL_REFUSED, rc == RC_SYNTAX ? REASON_CTL_USAGE : REASON_CTL_FILE, why);
+	} else {
+		code = KSCTL_DONE;
+		if (r->args.json)
+			print_json(a.body, JSON_INDENT(2));
+		else
+			ksctl_show(stdout, r->args.verb, a.body, terminal_width());
+	}
+	ksctl_answer_free(&a);
+	return code;
+}
+
 /* trace --follow: until the daemon goes, or the user has seen enough. */
 static enum ksctl_exit
 follow(const struct run *r)
@@ -292,6 +324,8 @@ run(struct run *r)
 		return ladder(r);
 	if (r->args.daemon == KSCTL_DAEMONS)
 		return all_four(r);
+	if (r->args.verb->show == KSCTL_SHOW_KEY)
+		return derive_key(r);
 	return r->args.follow ? follow(r) : one_question(r);
 }
 

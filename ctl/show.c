@@ -311,6 +311,7 @@ ksctl_show(FILE *to, const struct ksctl_verb *v, const json_t *body, int width)
 		members(to, body, "", 0);
 		break;
 	case KSCTL_SHOW_LADDER:
+	case KSCTL_SHOW_KEY:
 	case KSCTL_SHOW_DONE:
 		/* Nothing was asked for but that it be done; what came back besides is shown. */
 		members(to, body, "", 0);

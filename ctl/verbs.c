@@ -52,6 +52,12 @@ static const struct ksctl_param p_wait_key[] = {
 };
 static const struct ksctl_param p_mt[] = { { "--mt", KSCTL_TEXT, "mt", false }, END };
 static const struct ksctl_param p_mt_id[] = { { "MT_ID", KSCTL_TEXT, "mt_id", true }, END };
+/* Behind the first two, what key_derive.c takes out again. */
+#define KEY_TARGET \
+	{ "--app", KSCTL_TEXT, "app", true }, { "--format", KSCTL_TEXT, "format", false }, { "--identity", KSCTL_TEXT, "identity", false }, \
+	{ "--out", KSCTL_TEXT, "out", false }, { "--fd", KSCTL_NUMBER, "fd", false }
+static const struct ksctl_param p_derive_mt[] = { { "--device", KSCTL_TEXT, "device_id", true }, KEY_TARGET, END };
+static const struct ksctl_param p_derive_device[] = { { "--mt", KSCTL_TEXT, "mt", false }, KEY_TARGET, END };
 static const struct ksctl_param p_image[] = { { "IMAGE", KSCTL_PATH, "image", true }, END };
 static const struct ksctl_param p_ladder[] = { { "--run", KSCTL_TEXT, "run", false }, END };
 
@@ -73,9 +79,13 @@ const struct ksctl_verb ksctl_verbs[] = {
 	{ EXTDEVD, "mt list", "mt-list", NULL, KSCTL_SHOW_TABLE, "mts", 0, false, "the MTs, and what tells their SIMs apart" },
 	{ EXTDEVD, "mt accept", "mt-accept", p_mt_id, KSCTL_SHOW_DONE, NULL, 0, false, "take the next SIM in this MT" },
 	{ EXTDEVD, "wait key", "wait-key", p_wait_key, KSCTL_SHOW_DONE, NULL, 0, true, "wait for a valid key" },
+	{ EXTDEVD, "key derive", "key-derive", p_derive_device, KSCTL_SHOW_KEY, NULL, 20, false,
+	    "an application's key, to a new file or a descriptor; the MT gets the same" },
 
 	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },
 	{ MTD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys of the card that is in" },
+	{ MTD, "key derive", "key-derive", p_derive_mt, KSCTL_SHOW_KEY, NULL, 20, false,
+	    "an application's key, to a new file or a descriptor; the device gets the same" },
 	{ MTD, "key check", "key-check", NULL, KSCTL_SHOW_TABLE, "keys", 60, false, "ask the NAF Key Centers about them now" },
 	{ MTD, "device list", "device-list", NULL, KSCTL_SHOW_TABLE, "devices", 0, false, "who waits for the user's word, who may have keys" },
 	{ MTD, "device allow", "device-allow", p_device, KSCTL_SHOW_DONE, NULL, 0, false, "a device may have keys, now and from now on" },

@@ -228,6 +228,8 @@ json_t *extdev_key_object(const struct triple *t, const struct mt_id *mt, const 
 json_t *extdev_tunnels(const struct extdev *e);
 void extdev_op_use(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
 void extdev_op_tunnel_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
+/* appkey.c (U7) */
+void extdev_op_key_derive(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
 /* ops_state.c */
 void extdev_op_key_check(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
 void extdev_op_mt_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body);

@@ -324,6 +324,7 @@ const struct ctl_op extdev_ctl_ops[] = {
 	{ "key-list", op_key_list, "the keys, by their key check values" },
 	{ "key-forget", op_key_forget, "forget keys here: all, or by mt, btid, naf_id, device_id, mt_id" },
 	{ "key-check", extdev_op_key_check, "ask the Key Center now whether the keys are still good: mt" },
+	{ "key-derive", extdev_op_key_derive, "an application's key, of the key in use with an MT: app, mt" },
 	{ "mt-list", extdev_op_mt_list, "the MTs, and what tells their SIMs apart" },
 	{ "mt-accept", extdev_op_mt_accept, "take the next SIM in this MT: mt_id" },
 	{ "use", extdev_op_use, "a tunnel on the key in use; another key first if the MT does not share it: mt" },

@@ -7,6 +7,7 @@
 #include "common/ctl.h"
 #include "common/localif.h"
 #include "common/timeguard.h"
+#include "mtd/appkey_ctl.h"
 #include "mtd/device_ctl.h"
 #include "mtd/gba.h"
 #include "mtd/local.h"
@@ -135,6 +136,7 @@ const struct ctl_op mt_ctl_ops[] = {
 	{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
 	{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now; app = usim or isim" },
 	{ "key-check", mt_state_on_check, "ask the NAF Key Centers about the card's keys now" },
+	{ "key-derive", mt_appkey_on_derive, "an application's key, of the key that works with a device: device_id, app" },
 	{ "device-list", mt_device_on_list, "who waits for the user's word, and who may have keys or not" },
 	{ "device-allow", mt_device_on_allow, "this device_id may have keys, from now on" },
 	{ "device-refuse", mt_device_on_refuse, "this device_id may have none, from now on; those it has are deleted" },

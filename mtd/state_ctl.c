@@ -24,27 +24,13 @@ done_one(struct check *j)
 {
 	if (--j->open > 0)
 		return;
-	if (j->failed) {
+	if (j->failed || json_array_size(j->keys) == 0) {
 		json_decref(j->keys);
-		ctl_fail(j->c, j->q, REASON_INTERNAL, NULL);
+		ctl_fail(j->c, j->q, j->failed ? REASON_INTERNAL : REASON_LOCAL_UNKNOWN_KEY, j->failed ? NULL : "there is no key to ask about");
 	} else {
 		ctl_ok(j->c, j->q, json_pack("{s:o}", "keys", j->keys));
 	}
 	free(j);
-}
-
-/* As the store has it now. */
-static void
-print_expiry(const struct check *j, const struct triple *t, char out[static UTC_TEXT_LEN + 1])
-{
-	struct mt *m = j->m;
-	struct mt_key k;
-
-	out[0] = '\0';
-	if (mt_store_get_key(m->seams.store, &j->iccid, t, timeguard_now(m->seams.guard), &k) != RC_OK)
-		return;
-	clock_print_utc(k.expires, out);
-	mt_key_clear(&k);
 }
 
 static void
@@ -55,12 +41,21 @@ on_told(void *check, const struct triple *t, const struct mt_said *said)
 	};
 	struct check *j = check;
 	char naf[NAF_ID_TEXT_MAX + 1], expires[UTC_TEXT_LEN + 1];
+	struct mt_key k;
+	json_t *o;
 
 	naf_id_print(&t->naf_id, naf);
-	print_expiry(j, t, expires);
-	(void)json_array_append_new(j->keys, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "device_id", t->device_id.s, "btid", t->btid.s,
-	    "naf_id", naf, "said", words[said->verdict], "expires", expires, "why",
-	    said->why == REASON_NONE ? "" : said->detail[0] != '\0' ? said->detail : reason_get(said->why)->what));
+	o = json_pack("{s:s, s:s, s:s, s:s}", "btid", t->btid.s, "naf_id", naf, "device_id", t->device_id.s, "said", words[said->verdict]);
+	if (said->why != REASON_NONE) {
+		(void)json_object_set_new(o, "reason", json_string(reason_get(said->why)->code));
+		(void)json_object_set_new(o, "detail", json_string(said->detail));
+	}
+	if (mt_store_get_key(j->m->seams.store, &j->iccid, t, timeguard_now(j->m->seams.guard), &k) == RC_OK) {
+		clock_print_utc(k.expires, expires);
+		(void)json_object_set_new(o, "expires", json_string(expires));
+		mt_key_clear(&k);
+	}
+	(void)json_array_append_new(j->keys, o);
 	done_one(j);
 }
 

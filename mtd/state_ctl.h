@@ -5,8 +5,8 @@
 #include "common/ctl.h"
 
 /*
- * core is a struct mt. {} → {keys: [{device_id, btid, naf_id, said, expires, why}]}: each key of the card, when all were asked about;
- * said is good, gone, unknown, nothing; expires "" for one that is gone; why "" for good.
+ * core is a struct mt. {} → {keys: [{btid, naf_id, device_id, said, reason?, detail?, expires?}]}: each key of the card, when all were
+ * asked about; said is good, gone, unknown, nothing; reason and detail say why it is not good, expires is not there for one that is gone.
  */
 void mt_state_on_check(void *core, struct ctl *c, struct rpc_req *q, json_t *body);
 

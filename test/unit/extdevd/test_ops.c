@@ -1,5 +1,7 @@
 /* extdevd's control operations through a control socket in memory. */
+#include "common/appkey.h"
 #include "common/ctl.h"
+#include "common/hex.h"
 #include "test/unit/extdevd/rig.h"
 
 static struct ctl *ctl;
@@ -205,6 +207,53 @@ START_TEST(no_key_is_shown)
 }
 END_TEST
 
+/* Application keys leave, by their own operation; Ks_local_MT does not, by whatever is asked. */
+START_TEST(U7_key_derive)
+{
+	static const char *const bodies[] = {
+		"{}", "{\"mt\":\"phone\"}", "{\"all\":true,\"key\":true}", "{\"mt\":\"phone\",\"app\":\"kslocal-tls\"}",
+		"{\"mt\":\"phone\",\"app\":\"kslocal-confirm\"}", "{\"mt\":\"phone\",\"app\":\"a\"}", "{\"since\":0}",
+	};
+	struct secret *ks = rig_key(0xab);
+	char hex[2 * KS_LEN + 1];
+	struct appkey a;
+	char *text;
+
+	ck_ok(appkey_make(ks, span_str("org.example.sync"), &a));
+	hex_print(secret_span(a.key), hex);
+	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"phone\",\"app\":\"a\"}"), REASON_LOCAL_UNKNOWN_KEY);
+	rig_scenario1(&d, B1, 0xab);
+	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"phone\",\"app\":\"org.example.sync\"}"), REASON_NONE);
+	ck_assert_str_eq(member("key"), hex);
+	ck_assert_str_eq(member("kcv"), a.kcv);
+	ck_assert_str_eq(member("identity"), a.identity);
+	ck_assert_str_eq(member("mt_id"), MT1);
+	ck_assert_str_eq(member("btid"), B1);
+	ck_assert_ptr_nonnull(strstr(rig.log, a.kcv));
+	ck_assert_ptr_null(strstr(rig.log, hex));
+	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"phone\"}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"phone\",\"app\":\"\"}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"phone\",\"app\":\"kslocal-x\"}"), REASON_CTL_USAGE);	/* W5 */
+	ck_assert_int_eq(ask("key-derive", "{\"mt\":7,\"app\":\"a\"}"), REASON_CTL_USAGE);
+	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"fridge\",\"app\":\"a\"}"), REASON_EXT_MT_UNKNOWN);
+	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"tablet\",\"app\":\"a\"}"), REASON_LOCAL_UNKNOWN_KEY);
+	for (const struct ctl_op *o = extdev_ctl_ops; o->name != NULL; o++) {
+		if (strcmp(o->name, "key-forget") == 0)
+			continue;	/* nothing would be left to be asked for */
+		for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+			send_op(o->name, bodies[i]);
+			text = got.body != NULL ? json_dumps(got.body, 0) : strdup("");
+			ck_assert_ptr_null(strstr(text, "abababab"));
+			ck_assert_ptr_null(strstr(text, "q6urq6ur"));
+			free(text);
+		}
+	}
+	ck_assert_ptr_null(strstr(rig.log, "abababab"));
+	appkey_clear(&a);
+	secret_free(ks);
+}
+END_TEST
+
 START_TEST(N7_key_check)
 {
 	const json_t *k;
@@ -406,6 +455,7 @@ main(void)
 	tcase_add_test(t, establish_with_whom);
 	tcase_add_test(t, key_list);
 	tcase_add_test(t, no_key_is_shown);
+	tcase_add_test(t, U7_key_derive);
 	tcase_add_test(t, N7_key_check);
 	tcase_add_test(t, K12_mt_list_and_accept);
 	tcase_add_test(t, key_forget);
