@@ -21,13 +21,20 @@ search() { python3 "$ROOT/test/scenario/expect.py" search "$LAB/subscriber.json"
 	ksctl extdevd establish --force || true
 	lab start bsfd
 	establish; triple
+	# the second Ua port, whose password is base64 of Ks_NAF; a key that is taken back
+	ks=$(python3 "$ROOT/test/scenario/expect.py" naf-key "$LAB/subscriber.json" "$btid" "$naf_id" | xxd -r -p | base64 -w0)
+	for password in "$ks" wrong; do
+		curl -sS --max-time 5 --cacert "$LAB/pki/ca.pem" --digest -u "$btid:$password" -H "X-KSLocal-Device-ID: $device_id" \
+			--connect-to "::$(lab_get .nafkcd.ua_mt | sed 's|https://||; s|/.*||')" "https://${naf_id%%/*}/keycentre/v1/key-state" >/dev/null
+	done
+	ksctl nafkcd key invalidate --btid "$btid" --device "$device_id"
 	curl -sS --max-time 5 --digest -u 'a:b' "$(lab_get .bsfd.ub)" >/dev/null
 	ksctl bsfd subscriber add "$LAB/subscriber.json" || true
 	sed 's/"k": "../"k": "zz/' "$LAB/subscriber.json" >"$BATS_FILE_TMPDIR/bad.json"
 	run ksctl bsfd subscriber add "$BATS_FILE_TMPDIR/bad.json"
 	[ "$status" -ne 0 ]
 	echo "$output" >"$BATS_FILE_TMPDIR/answers"
-	for v in 'bsfd subscriber list' 'bsfd bootstrap list' 'nafkcd key list' 'nafkcd audit' 'nafkcd device list' 'mtd key list' 'mtd status' 'extdevd key list' \
+	for v in 'bsfd subscriber list' 'bsfd bootstrap list' 'nafkcd key list --all' 'nafkcd block list' 'nafkcd audit' 'nafkcd device list' 'mtd key list' 'mtd status' 'extdevd key list' \
 		'bsfd status' 'nafkcd status' 'extdevd status' 'ladder'; do
 		# shellcheck disable=SC2086
 		kj $v >>"$BATS_FILE_TMPDIR/answers"

@@ -5,7 +5,7 @@ setup_file() { lab_up; }
 teardown_file() { lab_down; }
 
 verbs='bsfd health|bsfd status|bsfd subscriber list|bsfd bootstrap list|bsfd naf list|nafkcd health|nafkcd status|nafkcd key list
-nafkcd device list|nafkcd audit|mtd health|mtd status|mtd key list|extdevd health|extdevd status|extdevd key list|ladder'
+nafkcd device list|nafkcd audit|nafkcd block list|mtd health|mtd status|mtd key list|extdevd health|extdevd status|extdevd key list|ladder'
 each_verb() {
 	local v
 	while IFS= read -r v; do "$1" "$v" || { echo "ksctl $v"; return 1; }; done < <(tr '|' '\n' <<<"$verbs")
