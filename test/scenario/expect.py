@@ -3,6 +3,7 @@
 
   expect.py kcv     SUBSCRIBER BTID NAF_ID DEVICE_ID            the key check value of Ks_local_MT
   expect.py key     SUBSCRIBER BTID NAF_ID DEVICE_ID            Ks_local_MT in hex (tests of foreign clients)
+  expect.py use-key SUBSCRIBER BTID NAF_ID DEVICE_ID            what `use` makes of it (U2): the PSK in hex and its identity
   expect.py naf-key SUBSCRIBER BTID NAF_ID                      Ks_NAF in hex (what Zn must bring)
   expect.py kcv-of  BASE64                                      the key check value of a key that was delivered
   expect.py search  SUBSCRIBER TRIPLES FILE...                  TRIPLES: lines "BTID NAF_ID DEVICE_ID"; looks for every secret
@@ -37,6 +38,12 @@ def secrets(sub, btid, naf_id, device_id):
     confirm = derive.kdf(local, b"\xff\xfd", [b"ks_local_device_appl", b"kslocal-confirm"])
     return {"K": k, "OPc": opc, "CK": m["ck"], "IK": m["ik"], "RES": m["res"], "Ks": m["ck"] + m["ik"], "Ks_NAF": ks_naf,
             "Ks_int_NAF": ks_int_naf, "Ks_local_MT": local, "confirm key": confirm}
+
+
+def use_key(local):
+    """RULES U2, W5."""
+    psk, name = (derive.kdf(local, b"\xff\xfd", [b"ks_local_device_appl", app]) for app in (b"kslocal-tls", b"kslocal-psk-id"))
+    return psk.hex(), "kslocal1." + base64.urlsafe_b64encode(name[:16]).decode().rstrip("=")
 
 
 def kcv(key):
@@ -79,6 +86,8 @@ def main(argv):
     elif len(argv) == 6 and argv[1] in ("kcv", "key"):
         local = secrets(json.load(open(argv[2])), *argv[3:])["Ks_local_MT"]
         print(kcv(local) if argv[1] == "kcv" else local.hex())
+    elif len(argv) == 6 and argv[1] == "use-key":
+        print(*use_key(secrets(json.load(open(argv[2])), *argv[3:])["Ks_local_MT"]))
     elif len(argv) == 5 and argv[1] == "naf-key":
         print(secrets(json.load(open(argv[2])), argv[3], argv[4], "")["Ks_NAF"].hex())
     elif len(argv) > 4 and argv[1] == "search":
