@@ -153,7 +153,12 @@ def listen_in(address, subscriber, naf_id, device_id, path):
               {"naf_id": 7}, {"device_id": [device_id]}, {"key": True, "ks_local_mt": True, "kcv": True}]
     for op in ("hello", "info", "derive", "complete", "forget", "use", "renew", "status", "key-list", "trace", "bootstrap", "export", ""):
         for b in bodies:
-            d.ask(op, **b) if op else d.s.sendall(b"{}\n")
+            answer = d.ask(op, **b) if op else d.s.sendall(b"{}\n")
+            if op == "use" and answer.get("ok"):        # TLS is due on this link now: whatever it says to one who has no key
+                d.s.sendall(b"no hello\n")
+                heard = d.heard + b"".join(iter(lambda: d.s.recv(65536), b""))
+                d = Device(address)
+                d.heard = heard
     open(path, "wb").write(d.heard)
     return triple
 
@@ -216,8 +221,9 @@ def h_wrong_types(a):
 
 def h_unknown_op(a):
     d = Device(a)
-    for op in ("shutdown", "x" * 1000, "renew", "use"):
+    for op in ("shutdown", "x" * 1000, "renew"):
         assert d.ask(op)["error"]["code"] == "unsupported", op
+    assert d.ask("use")["error"]["code"] == "bad-message"
 
 
 def h_too_many_bad(a):
