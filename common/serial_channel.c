@@ -7,6 +7,7 @@
 #define RTO_FIRST_MS 200
 #define BODY_LEAST 128		/* octets of a frame on a bad line */
 #define BODY_STEP 64
+#define SILENT_TRIES 5		/* the clock may have jumped: time alone is no silence */
 #define PROBE_MS 500		/* a closed window is asked about: the ACK that opened it may be lost */
 
 static void on_timer(void *arg);
@@ -130,15 +131,17 @@ on_timer(void *arg)
 		return;
 	}
 	if (c->marked) {
-		if (c->state != SERIAL_OPENING && now - c->heard_ms >= SERIAL_SILENT_MS) {
+		if (c->state != SERIAL_OPENING && now - c->heard_ms >= SERIAL_SILENT_MS && c->unheard >= SILENT_TRIES) {
 			serial_channel_end(c, REASON_LINK_SERIAL_SILENT, "no answer");
 			return;
 		}
 		if (!overdue(c)) {
+			c->unheard += c->lingered;
 			c->mark_ms = now;
 			arm(c);
 			return;
 		}
+		c->unheard++;
 		c->rto_ms = 2 * c->rto_ms < SERIAL_RTO_MAX_MS ? 2 * c->rto_ms : SERIAL_RTO_MAX_MS;
 		c->marked = false;
 		c->next = c->acked;
@@ -360,6 +363,7 @@ void
 serial_channel_take(struct serial_channel *c, const struct serial_frame *f)
 {
 	c->heard_ms = clock_mono_ms(c->line->conf.clock);
+	c->unheard = 0;
 	if (f->kind == SERIAL_CLOSE && f->body.n > 0) {
 		take_reset(c, f->body.p[0]);
 		return;

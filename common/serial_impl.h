@@ -55,6 +55,7 @@ struct serial_channel {
 	bool ack_due;
 
 	int64_t heard_ms;
+	unsigned unheard;		/* time-outs since */
 	struct clock_timer *timer;
 	int64_t timer_ms;		/* when it fires; later wishes wait for it */
 };

@@ -374,6 +374,22 @@ START_TEST(U6_peer_restarts)
 }
 END_TEST
 
+/* T3: an operator moves the clock by an hour while octets are on their way: that is no silence. */
+START_TEST(U6_clock_jumps)
+{
+	struct end *e = pair();
+
+	for (int i = 0; i < 5; i++) {
+		e->to_send += 100000;
+		send_some(e);
+		loop_turn(loop, NULL, NULL);
+		clock_advance(clk, 3600000);
+		until(far[0].got == e->to_send);
+	}
+	ck_assert(!e->closed && !far[0].closed && !far[0].wrong);
+}
+END_TEST
+
 START_TEST(U6_nobody_there)
 {
 	struct link_options opt = { .connect_timeout_ms = 100 };
@@ -587,6 +603,7 @@ main(void)
 	tcase_add_test(t, U6_unplugged_and_plugged_again);
 	tcase_add_test(t, U6_plugged_in_later);
 	tcase_add_test(t, U6_peer_restarts);
+	tcase_add_test(t, U6_clock_jumps);
 	tcase_add_test(t, U6_nobody_there);
 	tcase_add_test(t, U6_what_cannot_be_opened);
 	tcase_add_test(t, U6_too_many);
