@@ -4,6 +4,7 @@
   expect.py kcv     SUBSCRIBER BTID NAF_ID DEVICE_ID            the key check value of Ks_local_MT
   expect.py key     SUBSCRIBER BTID NAF_ID DEVICE_ID            Ks_local_MT in hex (tests of foreign clients)
   expect.py use-key SUBSCRIBER BTID NAF_ID DEVICE_ID            what `use` makes of it (U2): the PSK in hex and its identity
+  expect.py app-key SUBSCRIBER BTID NAF_ID DEVICE_ID APP        an application's key in hex (U7)
   expect.py naf-key SUBSCRIBER BTID NAF_ID                      Ks_NAF in hex (what Zn must bring)
   expect.py kcv-of  BASE64                                      the key check value of a key that was delivered
   expect.py search  SUBSCRIBER TRIPLES FILE...                  TRIPLES: lines "BTID NAF_ID DEVICE_ID"; looks for every secret
@@ -88,6 +89,9 @@ def main(argv):
         print(kcv(local) if argv[1] == "kcv" else local.hex())
     elif len(argv) == 6 and argv[1] == "use-key":
         print(*use_key(secrets(json.load(open(argv[2])), *argv[3:])["Ks_local_MT"]))
+    elif len(argv) == 7 and argv[1] == "app-key":
+        local = secrets(json.load(open(argv[2])), *argv[3:6])["Ks_local_MT"]
+        print(derive.kdf(local, b"\xff\xfd", [b"ks_local_device_appl", argv[6].encode()]).hex())
     elif len(argv) == 5 and argv[1] == "naf-key":
         print(secrets(json.load(open(argv[2])), argv[3], argv[4], "")["Ks_NAF"].hex())
     elif len(argv) > 4 and argv[1] == "search":
