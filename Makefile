@@ -117,6 +117,7 @@ $(B)/bench/tunnel_peer: $(B)/test/bench/tunnel_peer.o $(B)/lib/common.a
 bench-bins: $(B)/bench/load $(B)/bench/tunnel_peer
 bench: all bench-bins
 	test/bench/run
+	test/bench/tunnel.py
 
 # DESTDIR is honoured; configurations of an earlier installation stay as they are: samples end in .sample
 INSTALL  ?= install

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Services behind an MT, and users of them at a device, for tests of tunnels. Python's own sockets alone.
 
-  services.py serve FILE              listens on free ports of loopback; FILE gets "sink=PORT echo=PORT source=PORT reset=PORT", whole;
+  services.py serve FILE              listens on free ports of loopback; FILE gets "sink=PORT drop=PORT echo=PORT …", whole;
                                       FILE.log a line "SERVICE end" or "SERVICE cut" for each connection; ends with SIGTERM
       sink     reads to the end, then says "OCTETS SHA256\\n" and ends
+      drop     reads to the end, then says "OCTETS\\n" and ends: nothing else costs time
       echo     gives back what comes, and its end
       source   reads a line "OCTETS SEED\\n", says that many octets, and ends
       reset    reads 5 octets, then resets the connection (SO_LINGER 0)
   services.py sink ADDRESS OCTETS SEED    pours octets into it; prints "whole" or what is wrong, and MiB/s
+  services.py drop ADDRESS OCTETS         pours zeros into it; prints MiB/s
   services.py echo ADDRESS N OCTETS       N connections at once; prints "N whole"
   services.py source ADDRESS OCTETS SEED  half-closes at once, then reads; prints "whole" or what is wrong
   services.py reset ADDRESS               prints "reset" when the service's reset arrives, else what came
@@ -55,6 +57,13 @@ async def sink(r, w):
     w.write(f"{n} {h.hexdigest()}\n".encode())
 
 
+async def drop(r, w):
+    n = 0
+    while b := await r.read(16 * PIECE):
+        n += len(b)
+    w.write(f"{n}\n".encode())
+
+
 async def echo(r, w):
     while b := await r.read(PIECE):
         w.write(b)
@@ -89,7 +98,7 @@ async def serve(path):
                 log.write(fn.__name__ + " cut\n")
         return on
 
-    servers = {f.__name__: await asyncio.start_server(handler(f), "127.0.0.1", 0) for f in (sink, echo, source, reset)}
+    servers = {f.__name__: await asyncio.start_server(handler(f), "127.0.0.1", 0, limit=16 * PIECE) for f in (sink, drop, echo, source, reset)}
     text = " ".join(f"{k}={s.sockets[0].getsockname()[1]}" for k, s in servers.items())
     with open(path + ".new", "w") as f:
         f.write(text + "\n")
@@ -128,6 +137,17 @@ def use_sink(address, n, seed):
     said = rest(s).decode().split()
     t = time.monotonic() - t0
     print("whole" if said == [str(n), h.hexdigest()] else f"said {said}, not {n} {h.hexdigest()}", f"{n / 1048576 / t:.1f} MiB/s")
+
+
+def use_drop(address, n):
+    zeros = memoryview(bytes(16 * PIECE))
+    s = connect(address)
+    t0 = time.monotonic()
+    for at in range(0, n, len(zeros)):
+        s.sendall(zeros[:n - at])
+    s.shutdown(socket.SHUT_WR)
+    said = int(rest(s))
+    print(f"{n / 1048576 / (time.monotonic() - t0):.0f}" if said == n else f"only {said} octets")
 
 
 def use_source(address, n, seed):
@@ -208,6 +228,8 @@ def main(argv):
             pass
     elif what == "sink":
         use_sink(rest_[0], int(rest_[1]), rest_[2])
+    elif what == "drop":
+        use_drop(rest_[0], int(rest_[1]))
     elif what == "source":
         use_source(rest_[0], int(rest_[1]), rest_[2])
     elif what == "echo":
