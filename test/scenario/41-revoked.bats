@@ -42,7 +42,7 @@ both_lost_it() { not has_key nafkcd && not has_key extdevd && not has_key mtd &&
 	run kj extdevd establish
 	[ "$status" -eq 4 ]
 	[[ $(get .error.text <<<"$output") == *"status 403"*"public key is blocked"* ]] || { echo "$output"; return 1; }
-	kj nafkcd audit | jq -e '[.audit[] | select(.event == "key-blocked" or .event == "key-invalidated" or (.event == "refused" and .reason == "ua-blocked"))] | length >= 3' ||
+	kj nafkcd audit | jq -e '[.audit[] | select(.event == "key-blocked" or .event == "key-invalidated" or (.event == "refused" and .reason == "ua-key-blocked"))] | length >= 3' ||
 		{ kj nafkcd audit; return 1; }
 	# taken back: all is well again, with a new key
 	old=$btid
