@@ -110,6 +110,7 @@ boot_nafkc(struct sim *s, struct host *h)
 	must(nafkc_start(n), "nafkc_start");
 	must(sim_http_listen(s->http, SIM_UA, nafkc_on_ua, n), "Ua");
 	must(sim_http_listen(s->http, SIM_UA_MT, nafkc_on_ua_mt, n), "Ua for MTs");
+	must(sim_http_listen(s->http, SIM_UA_MT, nafkc_on_ua_mt, n), "Ua for MTs");
 }
 
 static void
@@ -124,6 +125,8 @@ boot_mt(struct sim *s, struct host *h)
 	(void)snprintf(conf.locals[0].name, sizeof conf.locals[0].name, "sim");
 	(void)snprintf(conf.locals[0].listen, sizeof conf.locals[0].listen, SIM_LOCAL);
 	must(naf_id_parse(span_str(SIM_NAF_ID), &conf.nafs[0]), "NAF_ID");
+	conf.n_centers = 1;
+	conf.centers[0].naf_id = conf.nafs[0];
 	if (s->conf.tunnels) {
 		conf.n_services = 1;
 		(void)snprintf(conf.services[0].name, sizeof conf.services[0].name, "echo");
@@ -148,7 +151,7 @@ boot_dev(struct sim *s, struct host *h)
 
 	extdev_conf_default(&conf);
 	must(naf_id_parse(span_str(SIM_NAF_ID), &centers[0].naf_id), "NAF_ID");
-	conf.id_kind = EXTDEV_ID_FIXED;
+	conf.id_kind = s->conf.random_each ? EXTDEV_ID_RANDOM_EACH : EXTDEV_ID_FIXED;
 	conf.device_id = h->device_id;
 	conf.at_start = s->conf.at_start;
 	h->mt = (struct extdev_mt_conf){ .name = "phone", .address = SIM_LOCAL };

@@ -25,6 +25,7 @@ enum sim_host { SIM_BSF, SIM_NAFKC, SIM_MT, SIM_DEV, SIM_HOSTS };
 #define SIM_UB "bsf.mnc001.mcc001.pub.3gppnetwork.org:80"
 #define SIM_UA "nafkc.example.org:443"
 #define SIM_UA_MT "nafkc.example.org:8444"	/* the second port, for MTs */
+#define SIM_UA_MT "nafkc.example.org:8444"
 #define SIM_ZN "tcp:bsf.example.org:3868"
 #define SIM_LOCAL "unix:/sim/mt"
 #define SIM_ECHO "unix:/sim/echo"		/* the service behind the MT */
@@ -38,6 +39,7 @@ struct sim_conf {
 	int64_t key_lifetime_max_s;	/* at nafkc; 0 = 86,400 */
 	size_t n_devices;		/* 0 = 1; each has a store, a certificate and a Device_ID of its own */
 	bool at_start;			/* devices establish by themselves */
+	bool random_each;		/* with a new Device_ID per establishment */
 	bool tunnels;			/* and use their keys: the MT offers an echo; bootstrappings cost nothing */
 };
 

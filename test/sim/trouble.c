@@ -17,14 +17,15 @@ struct trouble {
 	struct rnd_seeded rnd;
 	unsigned deaths;
 	int64_t *back_ms;		/* per host: dead until then */
-	int64_t cut_ms[4];		/* per place: cut until then; 0 = it is not */
+	int64_t cut_ms[5];		/* per place: cut until then; 0 = it is not */
 };
 
 /* Where wires can be cut, and who answers there. */
 static const struct {
 	const char *link, *http;
 	enum sim_host who;
-} places[4] = { { SIM_LOCAL, NULL, SIM_MT }, { SIM_ZN, NULL, SIM_BSF }, { NULL, SIM_UB, SIM_BSF }, { NULL, SIM_UA, SIM_NAFKC } };
+} places[5] = { { SIM_LOCAL, NULL, SIM_MT }, { SIM_ZN, NULL, SIM_BSF }, { NULL, SIM_UB, SIM_BSF }, { NULL, SIM_UA, SIM_NAFKC },
+	{ NULL, SIM_UA_MT, SIM_NAFKC } };
 
 static uint32_t
 below(struct trouble *t, uint32_t n)
@@ -101,7 +102,7 @@ somebody_dies(struct trouble *t)
 static void
 a_wire_breaks(struct trouble *t)
 {
-	size_t p = below(t, 4);
+	size_t p = below(t, 5);
 
 	if (!sim_alive(t->s, places[p].who))
 		return;
@@ -202,7 +203,7 @@ things_mend(struct trouble *t, bool all)
 	for (size_t i = 0; i < sim_hosts(t->s); i++)
 		if (!sim_alive(t->s, (enum sim_host)i) && (all || t->back_ms[i] <= now_ms(t)))
 			sim_boot(t->s, (enum sim_host)i);
-	for (size_t p = 0; p < 4; p++) {
+	for (size_t p = 0; p < 5; p++) {
 		if (t->cut_ms[p] == 0 || (!all && t->cut_ms[p] > now_ms(t)))
 			continue;
 		t->cut_ms[p] = 0;
