@@ -132,7 +132,10 @@ START_TEST(scenario_1_then_2)
 }
 END_TEST
 
-/* The lifetime: the device's is the least that the Key Center knows, the MT's is its Ks's (7.2); past it nobody has the key. */
+/*
+ * The lifetime: the device's is the least that the Key Center knows, the MT's is its Ks's (7.2), until it hears of the earlier date (N9).
+ * Past it nobody has the key.
+ */
 START_TEST(keys_end_with_their_time)
 {
 	struct sim *s = sim_new(&(struct sim_conf){ .seed = 2, .ks_lifetime_s = 3600, .key_lifetime_max_s = 1800 });
@@ -143,12 +146,14 @@ START_TEST(keys_end_with_their_time)
 	is_ok(r, 1);
 	ck_assert_int_ge(r->expires_s, SIM_START_S + 1790);
 	ck_assert_int_le(r->expires_s, SIM_START_S + 1810);
+	if (_i == 1)
+		sim_http_cut(sim_http_of(s), SIM_UA_MT, true);
 	(void)sim_run(s, NULL, NULL, 1900 * 1000);
 	keys = sim_keys(s, SIM_DEV);
 	ck_assert_uint_eq(json_array_size(keys), 0);
 	json_decref(keys);
 	keys = sim_keys(s, SIM_MT);
-	ck_assert_str_eq(member(keys, &first.triple, "kcv"), first.kcv);
+	ck_assert_str_eq(member(keys, &first.triple, "kcv"), _i == 1 ? first.kcv : "");
 	json_decref(keys);
 
 	r = sim_establish(s, NULL);
@@ -273,7 +278,7 @@ main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, scenario_1_then_2);
-	tcase_add_test(t, keys_end_with_their_time);
+	tcase_add_loop_test(t, keys_end_with_their_time, 0, 2);
 	tcase_add_loop_test(t, killed_at_any_step, 0, SIM_HOSTS * STEPS);
 	tcase_add_loop_test(t, lost_answers, 0, TABLE_N(losses));
 	tcase_add_test(t, bsf_away_for_zn);
