@@ -156,8 +156,9 @@ START_TEST(keys_end_with_their_time)
 	ck_assert_str_eq(member(keys, &first.triple, "kcv"), _i == 1 ? first.kcv : "");
 	json_decref(keys);
 
+	/* who heard of an end that is earlier than the Ks's makes that key no more: it cannot tell why it was shortened (N8) */
 	r = sim_establish(s, NULL);
-	is_ok(r, 2);
+	is_ok(r, _i == 1 ? 2 : 1);
 	(void)sim_run(s, NULL, NULL, 3600 * 1000);
 	for (int h = 0; h < SIM_HOSTS; h++) {
 		if (h == SIM_BSF)
