@@ -1,6 +1,8 @@
 /* What becomes of an answer: an earlier end, an end at once, a date of the last good one. */
 #include "mtd/state_int.h"
 
+#include <stdio.h>
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/rnd.h"
@@ -74,12 +76,13 @@ keep_gone(const struct mt_seams *s, const struct mt_key *k, enum reason why, int
 static void
 report(const struct mt_seams *s, const struct triple *t, const struct mt_said *said, int64_t ends)
 {
-	char naf[NAF_ID_TEXT_MAX + 1], until[UTC_TEXT_LEN + 1] = "";
+	char naf[NAF_ID_TEXT_MAX + 1], until[UTC_TEXT_LEN + 1] = "", status[12];
 	struct trace_event e = {
 		.from = "mtd", .to = "nafkcd", .msg = "key state", .btid = t->btid.s, .naf_id = naf, .device_id = t->device_id.s,
-		.result = said->verdict == MT_SAID_GOOD ? "ok" : reason_get(said->why)->code
+		.result = said->status > 0 ? status : reason_get(said->why)->code
 	};
 
+	(void)snprintf(status, sizeof status, "%d", said->status);
 	naf_id_print(&t->naf_id, naf);
 	trace_emit(s->trace, &e);
 	if (said->verdict != MT_SAID_GOOD) {

@@ -131,6 +131,7 @@ mt_state_judge(const struct http_reply *r, const struct mt_state_asked *q, struc
 		refused(r, MT_SAID_NOTHING, r->status >= 500 || r->status == 429 ? REASON_MT_STATE_AWAY : REASON_MT_STATE_ANSWER, out);
 		break;
 	}
+	out->status = r->status;
 	if (out->verdict == MT_SAID_GOOD && etag != NULL)
 		(void)span_to_str(span_str(etag), out->etag, sizeof out->etag);
 }

@@ -23,6 +23,7 @@ enum mt_verdict {
 struct mt_said {
 	enum mt_verdict verdict;
 	enum reason why;	/* REASON_NONE where GOOD */
+	int status;		/* of the answer; 0 = none came */
 	int64_t lifetime;	/* 0 = not told */
 	char etag[MT_ETAG_MAX + 1];	/* "" = none, or too long */
 	char detail[MT_STATE_DETAIL_MAX + 1];	/* escaped */

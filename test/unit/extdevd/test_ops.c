@@ -214,6 +214,7 @@ START_TEST(U7_key_derive)
 		"{}", "{\"mt\":\"phone\"}", "{\"all\":true,\"key\":true}", "{\"mt\":\"phone\",\"app\":\"kslocal-tls\"}",
 		"{\"mt\":\"phone\",\"app\":\"kslocal-confirm\"}", "{\"mt\":\"phone\",\"app\":\"a\"}", "{\"since\":0}",
 	};
+	static const char *const shows[] = { "key-derive", "key-list", "mt-list", "tunnel-list", "status", "health", "trace", "ops", "clock" };
 	struct secret *ks = rig_key(0xab);
 	char hex[2 * KS_LEN + 1];
 	struct appkey a;
@@ -237,11 +238,9 @@ START_TEST(U7_key_derive)
 	ck_assert_int_eq(ask("key-derive", "{\"mt\":7,\"app\":\"a\"}"), REASON_CTL_USAGE);
 	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"fridge\",\"app\":\"a\"}"), REASON_EXT_MT_UNKNOWN);
 	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"tablet\",\"app\":\"a\"}"), REASON_LOCAL_UNKNOWN_KEY);
-	for (const struct ctl_op *o = extdev_ctl_ops; o->name != NULL; o++) {
-		if (strcmp(o->name, "key-forget") == 0)
-			continue;	/* nothing would be left to be asked for */
+	for (size_t o = 0; o < sizeof shows / sizeof shows[0]; o++) {
 		for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
-			send_op(o->name, bodies[i]);
+			(void)ask(shows[o], bodies[i]);
 			text = got.body != NULL ? json_dumps(got.body, 0) : strdup("");
 			ck_assert_ptr_null(strstr(text, "abababab"));
 			ck_assert_ptr_null(strstr(text, "q6urq6ur"));
