@@ -336,6 +336,11 @@ on_event(struct bufferevent *raw, short what, void *arg)
 	const char *error = what & BEV_EVENT_EOF ? "closed by the peer" : evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR());
 
 	(void)raw;
+	/* a reset is told once, and writing may have met it: what reading finds then is not the peer's end of sending */
+	if (what == (BEV_EVENT_EOF | BEV_EVENT_READING) && l->state == LINK_SOCK_UP && l->half_open && l->write_failed && !l->eof_in) {
+		link_sock_end(l, REASON_LINK_BROKEN, "the peer takes nothing more");
+		return;
+	}
 	if (what == (BEV_EVENT_EOF | BEV_EVENT_READING) && l->state == LINK_SOCK_UP && l->half_open && (l->conn == NULL || l->eof_in)) {
 		link_sock_peer_sent_all(l);
 		return;
@@ -343,6 +348,7 @@ on_event(struct bufferevent *raw, short what, void *arg)
 	if ((what & BEV_EVENT_WRITING) && l->state < LINK_SOCK_CLOSING && !l->eof_in) {
 		/* the peer's last words, an alert perhaps, may still be on their way in; the end follows them */
 		snprintf(l->detail, sizeof l->detail, "%s", error);
+		l->write_failed = true;
 		clock_timer_set(l->deadline, LAST_WORDS_MS);
 		return;
 	}

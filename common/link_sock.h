@@ -47,6 +47,7 @@ struct link_sock {
 	size_t limit;
 	bool fresh;			/* plain: the first octets were not looked at yet */
 	bool bulk;			/* much comes at a time */
+	bool write_failed;
 	bool full;			/* the user has limit octets waiting */
 	bool data_due;			/* octets came together with the end of the handshake, or of the peer's sending */
 	bool half_open;
