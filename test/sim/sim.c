@@ -110,7 +110,6 @@ boot_nafkc(struct sim *s, struct host *h)
 	must(nafkc_start(n), "nafkc_start");
 	must(sim_http_listen(s->http, SIM_UA, nafkc_on_ua, n), "Ua");
 	must(sim_http_listen(s->http, SIM_UA_MT, nafkc_on_ua_mt, n), "Ua for MTs");
-	must(sim_http_listen(s->http, SIM_UA_MT, nafkc_on_ua_mt, n), "Ua for MTs");
 }
 
 static void
