@@ -285,6 +285,18 @@ mt_invites_new(const struct mt_invite_env *env, struct mt_invites **out)
 }
 
 void
+mt_invites_stop(struct mt_invites *i)
+{
+	struct invitation *v, *next;
+
+	for (v = LIST_FIRST(&i->invitations); v != NULL; v = next) {
+		next = LIST_NEXT(v, all);
+		if (v->agreed)
+			end(v, REASON_STOPPING, "");
+	}
+}
+
+void
 mt_invites_free(struct mt_invites *i)
 {
 	struct invitation *v;

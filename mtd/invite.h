@@ -30,6 +30,8 @@ struct mt_invite_env {		/* borrowed */
 };
 /* Listens to use's mt_use_on_up(). Caller frees, with the turn drained and the conversations freed. RC_NOMEM. */
 enum rc mt_invites_new(const struct mt_invite_env *env, struct mt_invites **out) MUST_USE;
+/* Those that wait for a tunnel end (REASON_STOPPING); those that wait for a device's answer end with its conversation. */
+void mt_invites_stop(struct mt_invites *i);
 /* Nobody is told. NULL is fine. */
 void mt_invites_free(struct mt_invites *i);
 

@@ -241,6 +241,7 @@ mt_local_stop(struct mt_local *l, void (*done)(void *arg), void *arg)
 	l->stopping = true;
 	l->stopped = done;
 	l->stopped_arg = arg;
+	mt_invites_stop(l->invites);
 	turn_later(l->s->turn, close_all, l);
 }
 
