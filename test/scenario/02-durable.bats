@@ -52,7 +52,8 @@ killed_in_the_middle() {
 		wait "$pid" || true
 		lab start "$1" || return 1
 		establish || { echo "killed after $after s"; return 1; }
-		three_agree || { echo "killed after $after s"; return 1; }
+		# what a run before left owed may be done in between; its key then takes the place of the one just answered
+		three_agree >/dev/null || { establish && three_agree; } || { echo "killed after $after s"; return 1; }
 	done
 	stores_sound
 }
