@@ -132,6 +132,10 @@ try_in(struct user *u)
 static void
 on_late(void *arg)
 {
+	const struct user *u = arg;
+
+	if (u->state == USER_ASKS)	/* nobody answered its stream */
+		extdev_use_probe(u->s->m);
 	turn_away(arg, REASON_EXT_NO_TUNNEL, "");
 }
 

@@ -238,6 +238,29 @@ extdev_use_on_closed(struct extdev_channel *c, const struct extdev_channel_end *
 	extdev_use_look(m);
 }
 
+/* --- a tunnel whose other end may be gone without a word */
+
+static void
+on_probed(void *arg, bool alive)
+{
+	struct extdev_channel *c = arg;
+
+	if (alive || c->state != EXTDEV_CHANNEL_UP || c->closing)
+		return;
+	c->m->use->asked = ASKED_TRIES;		/* whoever relied on it is served by another */
+	/* nobody is there who could be told */
+	extdev_use_on_closed(c, &(struct extdev_channel_end){ .why = REASON_LINK_TIMEOUT, .detail = "no answer to PING" });
+}
+
+void
+extdev_use_probe(struct extdev_mt *m)
+{
+	struct extdev_channel *c = m->use->current;
+
+	if (c != NULL && tunnel_ping(c->tunnel, PROBE_MS, on_probed, c) != RC_OK)
+		log_debug("use: mt=%s: the tunnel is probed already, or closing", m->conf->name);
+}
+
 /* --- what the rest of the room tells */
 
 void
@@ -249,7 +272,8 @@ extdev_use_on_link_up(struct extdev_mt *m)
 	if (u->current != NULL && strcmp(u->current->mt_id.s, m->id.s) != 0)
 		extdev_channel_close(u->current, REASON_EXT_CHANNEL_OTHER);
 	else
-		extdev_use_look(m);
+		extdev_use_probe(m);	/* what ended the messages' channel may have ended the tunnel's, too */
+	extdev_use_look(m);
 }
 
 void
@@ -298,24 +322,13 @@ extdev_use_on_no_key(struct extdev_mt *m, enum reason why, bool later, const cha
 
 /* --- asked */
 
-static void
-on_probed(void *arg, bool alive)
-{
-	struct extdev_channel *c = arg;
-
-	if (!alive && c->state == EXTDEV_CHANNEL_UP)
-		extdev_channel_close(c, REASON_LINK_TIMEOUT);
-}
-
 void
 extdev_use_begin(struct extdev_mt *m)
 {
 	struct extdev_use *u = m->use;
 
 	u->asked = ASKED_TRIES;
-	/* who asks while a tunnel stands may have lost its end of it */
-	if (u->current != NULL && tunnel_ping(u->current->tunnel, PROBE_MS, on_probed, u->current) != RC_OK)
-		log_debug("use: mt=%s: the tunnel is probed already", m->conf->name);
+	extdev_use_probe(m);		/* who asks while a tunnel stands may have lost its end of it */
 	clock_timer_stop(u->again);
 	extdev_use_look(m);
 }

@@ -61,6 +61,8 @@ struct extdev_use {
 void extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, void *arg);
 /* Where new streams go; NULL = nowhere yet. */
 struct tunnel *extdev_use_tunnel(const struct extdev_mt *m);
+/* Is the tunnel alive? One that does not answer is closed. */
+void extdev_use_probe(struct extdev_mt *m);
 /* Look what can be done for whoever wants one; for somebody new, without the pause that a failure a while ago left. */
 void extdev_use_look(struct extdev_mt *m);
 void extdev_use_hurry(struct extdev_mt *m);

@@ -1,7 +1,8 @@
 /*
  * A device between a hostile MT and a hostile Key Center. The input is lines: "H" and three digits and a body is what the Key
- * Center answers if it was asked, "T" lets 10 s go by, anything else is what the MT says (rpc ids count from 1: hello, info,
- * derive, complete).
+ * Center answers if it was asked, "T" lets 10 s go by, "C" and octets is what the MT says on the newest further channel (U1:
+ * hello, use, then TLS), "U" is a user of a service, "F" makes the device's keys go away, anything else is what the MT says (rpc ids
+ * count from 1: hello, info, derive, complete).
  * Properties: the asker is answered exactly once, after stop at the latest; one key request at a time; a success has a key in
  * the store whose triple it names; nothing leaks.
  */
@@ -30,14 +31,16 @@ static struct timeguard *guard;
 static struct turn *turn;
 static struct trace *trace;
 static struct extdev *e;
-static struct link *mt;
+static struct link *mt, *channel, *user;
 static struct http_flight *flight;
 static int answered, stopped;
 
 static enum rc
 http_send_fake(void *ctx, const struct http_call *c, http_on_reply *fn, void *arg, struct http_flight **out)
 {
-	(void)ctx, (void)c;
+	(void)ctx;
+	if (strcmp(c->method, "POST") != 0)	/* a question about a key's state: this Key Center has none */
+		return RC_NOMEM;
 	if (flight != NULL)		/* one at a time (N6) */
 		abort();
 	if ((flight = calloc(1, sizeof *flight)) == NULL)
@@ -72,6 +75,10 @@ on_mt_closed(struct link *l, enum reason why, const char *detail, void *arg)
 	link_free(l);
 	if (l == mt)
 		mt = NULL;
+	if (l == channel)
+		channel = NULL;
+	if (l == user)
+		user = NULL;
 }
 
 static void
@@ -80,9 +87,33 @@ on_accept(struct link *l, void *arg)
 	static const struct link_cb cb = { .on_data = on_mt_data, .on_closed = on_mt_closed };
 
 	(void)arg;
-	link_free(mt);
-	mt = l;
 	link_set_cb(l, &cb, NULL);
+	if (mt == NULL) {
+		mt = l;
+	} else {
+		link_free(channel);
+		channel = l;
+	}
+}
+
+static void
+connect_user(void)
+{
+	static const struct link_cb cb = { .on_data = on_mt_data, .on_closed = on_mt_closed };
+
+	if (user == NULL && link_connect(net, "unix:/modem", NULL, &cb, NULL, &user) != RC_OK)
+		abort();
+}
+
+static void
+lose_keys(void)
+{
+	struct extdev_which all = { .mt_id = NULL };
+	int k;
+
+	if (store_begin(store) != RC_OK || extdev_store_forget(store, &all, &k) != RC_OK || store_end(store, true) != RC_OK)
+		abort();
+	extdev_keys_gone(e);
 }
 
 static void
@@ -137,6 +168,15 @@ take(struct span line)
 		}
 	} else if (line.n == 1 && line.p[0] == 'T') {
 		clock_advance(clk, 10000);
+	} else if (line.n == 1 && line.p[0] == 'U') {
+		connect_user();
+	} else if (line.n == 1 && line.p[0] == 'F') {
+		lose_keys();
+	} else if (line.n > 1 && line.p[0] == 'C') {
+		if (channel != NULL) {
+			(void)!link_write(channel, span_of(line.p + 1, line.n - 1));
+			(void)!link_write(channel, span_str("\n"));
+		}
 	} else if (mt != NULL && line.n > 0) {
 		(void)!link_write(mt, line);
 		(void)!link_write(mt, span_str("\n"));
@@ -149,7 +189,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const struct http_client_ops http_ops = { http_send_fake, http_cancel_fake };
 	static const struct http_client http = { &http_ops, NULL };
-	static const struct extdev_mt_conf mts[] = { { .name = "phone", .address = "mem:mt" } };
+	static const struct extdev_service_conf services[] = { { "modem", "unix:/modem", false } };
+	static const struct extdev_mt_conf mts[] = { { .name = "phone", .address = "mem:mt", .services = services, .n_services = 1,
+	    .use_on_connect = true } };
 	struct extdev_center_conf centers[1] = { { .url = NULL } };
 	struct rnd_seeded rnd;
 	struct extdev_conf conf;
@@ -196,7 +238,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		abort();
 	extdev_free(e);
 	link_free(mt);
-	mt = NULL;
+	link_free(channel);
+	link_free(user);
+	mt = channel = user = NULL;
 	link_listener_free(ll);
 	link_mem_free(net);
 	trace_free(trace);

@@ -76,6 +76,29 @@ START_TEST(U4_the_MT_starts_it)
 }
 END_TEST
 
+/* The other end of the tunnel is gone without a word. */
+START_TEST(U4_a_tunnel_that_does_not_answer_is_replaced)
+{
+	static const struct link_cb deaf = { .on_data = NULL };
+	struct use_done d;
+
+	use_ask(&d);
+	link_set_cb(tunnel_link(use.ch[0].tunnel), &deaf, NULL);
+	if (_i == 0) {
+		mt_uses(B1);			/* the MT asks for another */
+	} else {
+		rig_mt_dies(&rig.mt);		/* the messages' channel broke, and is there again */
+		rig_advance(2000);
+	}
+	ck_assert_int_eq(use.n, 1);
+	rig_advance(8000);
+	ck_assert_int_eq(use.n, 2);
+	ck_assert(use.ch[1].up);
+	ck_assert_str_eq(use.ch[1].btid, B1);
+	rig_got_nothing();
+}
+END_TEST
+
 START_TEST(U3_the_MT_asks_for_a_key_that_is_not_here)
 {
 	mt_uses(B2);
@@ -538,6 +561,7 @@ main(void)
 	tcase_add_checked_fixture(plain, setup_plain, use_teardown);
 	tcase_add_test(plain, U4_an_operator_starts_it);
 	tcase_add_test(plain, U4_the_MT_starts_it);
+	tcase_add_loop_test(plain, U4_a_tunnel_that_does_not_answer_is_replaced, 0, 2);
 	tcase_add_test(plain, U3_the_MT_asks_for_a_key_that_is_not_here);
 	tcase_add_test(plain, U1_a_channel_of_its_own);
 	tcase_add_loop_test(plain, U2_octets_between_use_and_the_handshake, 0, sizeof early / sizeof *early);
