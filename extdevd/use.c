@@ -1,28 +1,21 @@
 #include "extdevd/use.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/timeguard.h"
-#include "common/tunnel.h"
 #include "extdevd/service.h"
 #include "extdevd/state.h"
 
-#define BACK_OFF_MIN_MS 1000
 #define BACK_OFF_MAX_MS 60000
-#define ASKED_TRIES 5
-#define PROBE_MS 5000
-#define HURRY_MS 3000
 #define STOOD_S 60		/* a tunnel that lived so long was no failure */
 
 /* --- who wants one */
 
-static void
-tell_users(struct extdev_mt *m, const struct extdev_channel *c, enum reason why, const char *detail)
+void
+extdev_use_tell(struct extdev_mt *m, const struct extdev_channel *c, enum reason why, const char *detail)
 {
 	struct extdev_user *user;
 
@@ -65,7 +58,7 @@ extdev_use_not_now(struct extdev_mt *m, enum reason why, int64_t after_ms, const
 	u->back_off_ms = 2 * u->back_off_ms > BACK_OFF_MAX_MS ? BACK_OFF_MAX_MS : 2 * u->back_off_ms;
 	if (u->asked > 0)
 		u->asked--;
-	tell_users(m, NULL, why, detail);
+	extdev_use_tell(m, NULL, why, detail);
 	if (!m->e->stopping)
 		clock_timer_set(u->again, ms);
 }
@@ -110,7 +103,7 @@ use_key(struct extdev_mt *m, struct extdev_key *k)
 
 	if (u->current != NULL && triple_eq(&u->current->triple, &k->from.triple)) {
 		u->asked = 0;
-		tell_users(m, u->current, REASON_NONE, "");
+		extdev_use_tell(m, u->current, REASON_NONE, "");
 	} else if (u->refused && triple_eq(&u->refused_triple, &k->from.triple)) {
 		extdev_use_establish(m);
 	} else {
@@ -146,12 +139,6 @@ extdev_use_look(struct extdev_mt *m)
 	extdev_key_clear(&k);
 }
 
-static void
-on_again(void *arg)
-{
-	extdev_use_look(arg);
-}
-
 /* --- what a channel tells */
 
 void
@@ -183,7 +170,7 @@ extdev_use_on_up(struct extdev_channel *c)
 	LIST_FOREACH(other, &u->channels, all)
 		if (other != c && other->state == EXTDEV_CHANNEL_UP)
 			extdev_channel_drain(other);
-	tell_users(m, c, REASON_NONE, "");
+	extdev_use_tell(m, c, REASON_NONE, "");
 	extdev_services_on_tunnel(m);
 	extdev_use_set_expiry(m->e);
 	extdev_renew_plan(m);
@@ -227,7 +214,7 @@ extdev_use_on_closed(struct extdev_channel *c, const struct extdev_channel_end *
 			u->current = NULL;
 			u->lost = u->lost || over;
 			if (clock_now_s(m->e->s.clock) - c->up_s >= STOOD_S)
-				u->back_off_ms = BACK_OFF_MIN_MS;
+				u->back_off_ms = EXTDEV_USE_BACK_OFF_MS;
 			extdev_forget_stop(m);
 			extdev_use_not_now(m, end->why, 0, "");
 		}
@@ -236,198 +223,4 @@ extdev_use_on_closed(struct extdev_channel *c, const struct extdev_channel_end *
 	extdev_use_set_expiry(m->e);
 	extdev_forget_look(m);
 	extdev_use_look(m);
-}
-
-/* --- a tunnel whose other end may be gone without a word */
-
-static void
-on_probed(void *arg, bool alive)
-{
-	struct extdev_channel *c = arg;
-
-	if (alive || c->state != EXTDEV_CHANNEL_UP || c->closing)
-		return;
-	c->m->use->asked = ASKED_TRIES;		/* whoever relied on it is served by another */
-	/* nobody is there who could be told */
-	extdev_use_on_closed(c, &(struct extdev_channel_end){ .why = REASON_LINK_TIMEOUT, .detail = "no answer to PING" });
-}
-
-void
-extdev_use_probe(struct extdev_mt *m)
-{
-	struct extdev_channel *c = m->use->current;
-
-	if (c != NULL && tunnel_ping(c->tunnel, PROBE_MS, on_probed, c) != RC_OK)
-		log_debug("use: mt=%s: the tunnel is probed already, or closing", m->conf->name);
-}
-
-/* --- what the rest of the room tells */
-
-void
-extdev_use_on_link_up(struct extdev_mt *m)
-{
-	struct extdev_use *u = m->use;
-
-	/* another MT is there now: what runs is another's */
-	if (u->current != NULL && strcmp(u->current->mt_id.s, m->id.s) != 0)
-		extdev_channel_close(u->current, REASON_EXT_CHANNEL_OTHER);
-	else
-		extdev_use_probe(m);	/* what ended the messages' channel may have ended the tunnel's, too */
-	extdev_use_look(m);
-}
-
-void
-extdev_use_on_link_down(struct extdev_mt *m, enum reason why, const char *detail)
-{
-	tell_users(m, NULL, why, detail);
-}
-
-void
-extdev_use_on_key(struct extdev_mt *m, const struct extdev_key *k, bool reused)
-{
-	struct extdev_use *u = m->use;
-
-	if (!reused)
-		u->refused = false;
-	if (u->began && !reused)
-		extdev_use_count_key(u, clock_mono_ms(m->e->s.clock));
-	u->began = false;
-	log_debug("use: mt=%s btid=%s: a key is there", m->conf->name, k->from.triple.btid.s);
-	extdev_renew_plan(m);
-	clock_timer_stop(u->again);
-	extdev_use_look(m);
-}
-
-void
-extdev_use_on_no_key(struct extdev_mt *m, enum reason why, bool later, const char *detail)
-{
-	struct extdev_use *u = m->use;
-	struct extdev_key k = { .ks = NULL };
-	bool ours = u->began;
-
-	u->began = false;
-	if (ours || extdev_use_pick(m, &k) != RC_OK) {		/* else it concerns nobody here */
-		if (!later) {
-			u->lost = u->refused = false;
-			u->asked = 0;
-			extdev_services_on_no_tunnel(m, why);
-		}
-		extdev_use_not_now(m, why, 0, detail);
-	} else {
-		extdev_use_look(m);
-	}
-	extdev_key_clear(&k);
-	extdev_renew_plan(m);
-}
-
-/* --- asked */
-
-void
-extdev_use_begin(struct extdev_mt *m)
-{
-	struct extdev_use *u = m->use;
-
-	u->asked = ASKED_TRIES;
-	extdev_use_probe(m);		/* who asks while a tunnel stands may have lost its end of it */
-	clock_timer_stop(u->again);
-	extdev_use_look(m);
-}
-
-void
-extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, void *arg)
-{
-	struct extdev_user *user = calloc(1, sizeof *user);
-
-	if (user == NULL)
-		log_fatal("use: out of memory");
-	user->fn = fn;
-	user->arg = arg;
-	TAILQ_INSERT_TAIL(&m->use->users, user, all);
-	clock_timer_set(m->use->again, 0);		/* never inside this call */
-}
-
-void
-extdev_use_hurry(struct extdev_mt *m)
-{
-	if (clock_mono_ms(m->e->s.clock) - m->use->tried_ms >= HURRY_MS)
-		clock_timer_stop(m->use->again);
-	extdev_use_look(m);
-}
-
-struct tunnel *
-extdev_use_tunnel(const struct extdev_mt *m)
-{
-	return m->use->current != NULL ? m->use->current->tunnel : NULL;
-}
-
-/* --- life */
-
-enum rc
-extdev_use_init(struct extdev_mt *m)
-{
-	struct extdev_use *u = calloc(1, sizeof *u);
-	enum rc rc;
-
-	if (u == NULL)
-		return RC_NOMEM;
-	LIST_INIT(&u->channels);
-	TAILQ_INIT(&u->users);
-	u->back_off_ms = BACK_OFF_MIN_MS;
-	m->use = u;
-	if ((rc = clock_timer_new(m->e->s.clock, on_again, m, &u->again)) != RC_OK)
-		return rc;
-	return clock_timer_new(m->e->s.clock, extdev_renew_due, m, &u->renew);
-}
-
-/* Tunnels are told, and counted until they have ended; what is on its way is dropped. */
-void
-extdev_use_stop(struct extdev_mt *m)
-{
-	struct extdev_use *u = m->use;
-	struct extdev_channel *c, *next;
-
-	clock_timer_stop(u->again);
-	clock_timer_stop(u->renew);
-	tell_users(m, NULL, REASON_STOPPING, "");
-	extdev_state_cancel(m, m);
-	extdev_key_clear(&u->key);
-	u->asking = false;
-	extdev_forget_stop(m);
-	u->coming = u->current = NULL;
-	for (c = LIST_FIRST(&u->channels); c != NULL; c = next) {
-		next = LIST_NEXT(c, all);
-		if (c->state < EXTDEV_CHANNEL_UP) {
-			LIST_REMOVE(c, all);
-			extdev_channel_free(c);
-		} else {
-			m->e->open_links++;
-			extdev_channel_close(c, REASON_STOPPING);
-		}
-	}
-}
-
-void
-extdev_use_free(struct extdev_mt *m)
-{
-	struct extdev_use *u = m->use;
-	struct extdev_channel *c;
-	struct extdev_user *user;
-
-	if (u == NULL)
-		return;
-	extdev_state_cancel(m, m);
-	extdev_forget_stop(m);
-	while ((c = LIST_FIRST(&u->channels)) != NULL) {
-		LIST_REMOVE(c, all);
-		extdev_channel_free(c);
-	}
-	while ((user = TAILQ_FIRST(&u->users)) != NULL) {
-		TAILQ_REMOVE(&u->users, user, all);
-		free(user);
-	}
-	extdev_key_clear(&u->key);
-	clock_timer_free(u->again);
-	clock_timer_free(u->renew);
-	free(u);
-	m->use = NULL;
 }

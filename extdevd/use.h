@@ -19,6 +19,7 @@
 #include "extdevd/core.h"
 
 #define EXTDEV_USE_KEYS_PER_HOUR 6
+#define EXTDEV_USE_BACK_OFF_MS 1000	/* the first pause */
 
 struct extdev_forgetting;
 
@@ -87,6 +88,8 @@ void extdev_use_not_shared(struct extdev_channel *c, const struct extdev_channel
 /* The expiry timer of all tunnels: set, and run. */
 void extdev_use_set_expiry(struct extdev *e);
 
+/* use.c: operators hear it, and wait no longer. */
+void extdev_use_tell(struct extdev_mt *m, const struct extdev_channel *c, enum reason why, const char *detail);
 /* use.c: nothing can be done now; the same again in so long, or after the usual pause at 0. Operators are told. */
 void extdev_use_not_now(struct extdev_mt *m, enum reason why, int64_t after_ms, const char *detail);
 
