@@ -1,6 +1,7 @@
 #include "extdevd/use.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
