@@ -93,7 +93,7 @@ static int64_t
 deadline(const struct serial_channel *c)
 {
 	if (c->marked)
-		return c->mark_ms + c->rto_ms;
+		return c->looked_ms + c->rto_ms;
 	return c->mark_ms + (serial_ahead(c->edge, c->cut) <= 0 ? PROBE_MS : SERIAL_IDLE_MS);
 }
 
@@ -109,15 +109,22 @@ arm(struct serial_channel *c)
 	clock_timer_set(c->timer, at > now ? at - now : 0);
 }
 
-/* The PING, or OPEN, is unanswered: has it left, and been gone long enough for an answer? */
+/*
+ * The PING, or OPEN, is unanswered: has it left, and been gone long enough for an answer? As long as the other end sends at all, the
+ * answer may stand behind what waits to leave there: as much as here, and as much again that left before the PING was there.
+ */
 static bool
 overdue(struct serial_channel *c)
 {
 	struct serial_line *l = c->line;
-	bool here = l->octets < c->mark_at + l->ops->backlog(l->ctx), was = c->lingered;
+	bool here = l->octets < c->mark_at + l->ops->backlog(l->ctx), left = !here && c->lingered, coming;
 
+	if (here || left)
+		c->in_at = l->octets_in;
+	coming = c->in_seen != l->octets_in && l->octets_in - c->in_at < 2 * l->conf.room;
 	c->lingered = here;
-	return !here && !was;
+	c->in_seen = l->octets_in;
+	return !here && !left && !coming;
 }
 
 static void
@@ -137,7 +144,7 @@ on_timer(void *arg)
 		}
 		if (!overdue(c)) {
 			c->unheard += c->lingered;
-			c->mark_ms = now;
+			c->looked_ms = now;
 			arm(c);
 			return;
 		}
@@ -226,7 +233,9 @@ serial_channel_poll(struct serial_channel *c)
 	c->marked = true;
 	c->mark++;
 	c->mark_end = c->next;
-	c->mark_ms = clock_mono_ms(l->conf.clock);
+	c->mark_ms = c->looked_ms = clock_mono_ms(l->conf.clock);
+	c->in_at = c->in_seen = l->octets_in;
+	c->lingered = false;
 	if (c->state == SERIAL_OPENING)
 		serial_line_put(l, SERIAL_OPEN, c->number, c->session, 0, span_of(c->open, sizeof c->open));
 	else

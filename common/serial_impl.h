@@ -42,7 +42,8 @@ struct serial_channel {
 	/* the PING that is not answered yet */
 	bool marked;
 	uint8_t mark, mark_end;		/* its number; what had been sent before it */
-	int64_t mark_ms;
+	int64_t mark_ms, looked_ms;
+	uint64_t in_at, in_seen;	/* the line's octets in: when it left or nearly so, when last looked */
 	uint64_t mark_at;		/* the line's octet count behind it */
 	bool lingered;			/* when last looked, it had not even left */
 	int64_t rto_ms, srtt_ms8, rttvar_ms4;	/* times 8, times 4, as RFC 6298 is written in integers */
@@ -68,7 +69,7 @@ struct serial_line {
 	size_t turn_from;		/* whose turn it is first */
 	struct serial_decoder decoder;
 	struct serial_stats stats;
-	uint64_t octets;		/* written */
+	uint64_t octets, octets_in;	/* written; come in */
 	unsigned bad_days;		/* the line has proved bad: so many of the next ACKs and PINGs go out twice */
 	uint64_t bad;			/* frames that were known to be bad then */
 	uint16_t stray;			/* the last one answered in this turn; 0 = none */

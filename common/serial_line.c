@@ -112,6 +112,7 @@ serial_line_input(struct serial_line *l, struct span octets)
 	if (l->bad != l->decoder.bad)
 		l->bad_days = SERIAL_BAD_DAYS;
 	l->bad = l->decoder.bad;
+	l->octets_in += octets.n;
 	while (serial_decoder_next(&l->decoder, &octets, &f)) {
 		l->stats.frames_in++;
 		c = l->channels[f.channel];

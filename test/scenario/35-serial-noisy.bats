@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# U6: the same over a line that of 100,000 octets drops 20, repeats 20 and flips a bit of 20: slower, and nothing breaks.
+# U6: the same over a line that of 100,000 octets drops 10, repeats 10 and flips a bit of 10: slower, and nothing breaks.
 bats_require_minimum_version 1.5.0
 load lib
 load tunnel

@@ -36,8 +36,10 @@ struct user {				/* one end of one channel */
 struct end {
 	int which;
 	struct serial_line *line;
-	bool woken;
+	bool woken, more;
 	size_t backlog;
+	int64_t rate;			/* octets a second that leave; 0 = all at once */
+	int64_t free_us;		/* when all that was written has left */
 	struct user users[USERS];
 	size_t n_users;
 	bool refuses;
@@ -72,8 +74,22 @@ chunk_free(struct chunk *k)
 	free(k);
 }
 
+/* When octets of this end have left. */
+static int64_t
+leave(struct end *e, size_t n)
+{
+	int64_t now_us = clock_mono_ms(clk) * 1000;
+
+	if (e->rate == 0)
+		return clock_mono_ms(clk);
+	if (e->free_us < now_us)
+		e->free_us = now_us;
+	e->free_us += (int64_t)n * 1000000 / e->rate;
+	return e->free_us / 1000 + 1;
+}
+
 static void
-send_to(int to, struct span in)
+send_to(int to, struct span in, int64_t left_ms)
 {
 	struct chunk *k = malloc(sizeof *k);
 	uint32_t v;
@@ -93,7 +109,7 @@ send_to(int to, struct span in)
 		k->octets[k->n++] = b;
 	}
 	k->to = to;
-	k->due = clock_mono_ms(clk) + noise.delay + (noise.jitter > 0 ? throw_dice((uint32_t)noise.jitter) : 0);
+	k->due = left_ms + noise.delay + (noise.jitter > 0 ? throw_dice((uint32_t)noise.jitter) : 0);
 	TAILQ_INSERT_TAIL(&air, k, all);
 }
 
@@ -101,19 +117,23 @@ static void
 on_write(void *ctx, struct span octets)
 {
 	struct end *e = ctx;
+	int64_t left_ms = leave(e, octets.n);
 
 	e->woken = true;
 	if (noise.cut)
 		return;
-	send_to(!e->which, octets);
+	send_to(!e->which, octets, left_ms);
 	if (noise.echo)
-		send_to(e->which, octets);
+		send_to(e->which, octets, left_ms);
 }
 
 static size_t
 on_backlog(void *ctx)
 {
-	return ((struct end *)ctx)->backlog;
+	const struct end *e = ctx;
+	int64_t us = e->free_us - clock_mono_ms(clk) * 1000;
+
+	return e->backlog + (us > 0 ? (size_t)(us * e->rate / 1000000) : 0);
 }
 
 static void
@@ -224,13 +244,19 @@ dial(void)
 static const struct serial_line_ops ops = { on_write, on_backlog, on_wake, on_accept };
 
 static void
-start_end(int which)
+start_end_as(int which, int64_t rate, size_t most_waiting, size_t body_max)
 {
-	const struct serial_line_conf conf = { which == 1, 65536, SERIAL_BODY_MAX, clk, &rnd.rnd };
+	const struct serial_line_conf conf = { which == 1, most_waiting, body_max, clk, &rnd.rnd };
 
-	ends[which] = (struct end){ .which = which };
+	ends[which] = (struct end){ .which = which, .rate = rate };
 	ck_ok(serial_line_new(&ops, &ends[which], &conf, &ends[which].line));
 	serial_line_begin(ends[which].line);
+}
+
+static void
+start_end(int which)
+{
+	start_end_as(which, 0, 65536, SERIAL_BODY_MAX);
 }
 
 static void
@@ -282,12 +308,14 @@ run(int64_t ms, bool (*done)(void))
 	for (int64_t end = clock_mono_ms(clk) + ms; clock_mono_ms(clk) <= end; clock_advance(clk, 1)) {
 		bool busy = true;
 
+		for (int i = 0; i < 2; i++)
+			ends[i].woken = ends[i].woken || (ends[i].more && ends[i].rate > 0);
 		while (busy) {
 			busy = deliver();
 			for (int i = 0; i < 2; i++) {
 				if (ends[i].woken) {
 					ends[i].woken = false;
-					(void)serial_line_turn(ends[i].line);
+					ends[i].more = serial_line_turn(ends[i].line);
 					busy = true;
 				}
 			}

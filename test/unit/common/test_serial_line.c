@@ -290,6 +290,35 @@ START_TEST(U6_slow_line)
 }
 END_TEST
 
+/*
+ * 9,600, 115,200 and 1,200 baud, with what link_serial gives them, four channels in both directions: (nearly) nothing is sent twice
+ * though each frame waits for others longer than any first time-out, and most of the line's time is the streams'.
+ */
+static const struct {
+	int64_t rate;
+	size_t most_waiting, body_max;
+	int times;			/* of what the octets alone would take, in halves */
+	unsigned again;			/* at most so many are sent twice */
+} bauds[] = { { 960, 720, 74, 3, 0 }, { 11520, 8640, 1024, 3, 0 }, { 120, 90, 64, 5, 16 } };
+START_TEST(U6_at_its_speed)
+{
+	const size_t each = (size_t)bauds[_i].rate * 10;
+
+	for (int e = 0; e < 2; e++) {
+		serial_line_free(ends[e].line);
+		start_end_as(e, bauds[_i].rate, bauds[_i].most_waiting, bauds[_i].body_max);
+	}
+	for (int i = 0; i < 4; i++) {
+		dial()->to_send = each;
+		ck_assert(run(10000, all_open));
+		send_more(&ends[1].users[i], each);
+	}
+	ck_assert(run(4 * 10 * 1000 * bauds[_i].times / 2, all_arrived));
+	all_right();
+	ck_assert_uint_le(stats(0).retransmitted + stats(1).retransmitted, bauds[_i].again);
+}
+END_TEST
+
 /* Room at our end: no more is cut than leaves. */
 START_TEST(U6_room)
 {
@@ -358,6 +387,7 @@ main(void)
 	tcase_add_test(t, U6_line_goes_down);
 	tcase_add_test(t, U6_retransmission_time);
 	tcase_add_test(t, U6_slow_line);
+	tcase_add_loop_test(t, U6_at_its_speed, 0, TABLE_N(bauds));
 	tcase_add_test(t, U6_room);
 	tcase_add_loop_test(t, U6_hostile_frames, 0, 2);
 	suite_add_tcase(s, t);
