@@ -23,9 +23,8 @@ settle(struct extdev_mt *m, const struct extdev_key *k)
 	return rc != RC_OK ? rc : end;
 }
 
-/* K12, once per MT and Key Center. */
-static void
-say_if_unknown(struct extdev_mt *m, const struct extdev_key *k)
+void
+extdev_say_if_no_pseudonym(struct extdev_mt *m, const struct extdev_key *k)
 {
 	char known[UAXML_PSEUDONYM_MAX + 1], naf[NAF_ID_TEXT_MAX + 1];
 
@@ -99,8 +98,6 @@ on_completed(struct extdev_mt *m, json_t *body, enum reason why, const json_t *e
 		extdev_fail(m, why, 0, false, "the MT's proof is wrong");
 		return;
 	}
-	if (proved)
-		say_if_unknown(m, &k);
 	rc = proved ? extdev_use_confirm(m, &k.from.triple) : settle(m, &k);
 	if (rc != RC_OK) {	/* RC_NOTFOUND: it was forgotten, or expired, meanwhile */
 		extdev_fail(m, rc == RC_NOTFOUND ? REASON_LOCAL_UNKNOWN_KEY : REASON_INTERNAL, 0, false, "the key is gone from the store");

@@ -149,6 +149,8 @@ int64_t extdev_waited_us(const struct extdev_mt *m);
 void extdev_request_send(struct extdev_mt *m);
 /* complete.c: tell the MT about m->p.key, which it takes over. */
 void extdev_complete_send(struct extdev_mt *m, struct extdev_key *k);
+/* K12, once per MT and Key Center, before the key is confirmed. */
+void extdev_say_if_no_pseudonym(struct extdev_mt *m, const struct extdev_key *k);
 
 /* --- state.c, besides state.h */
 

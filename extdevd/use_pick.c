@@ -75,11 +75,15 @@ is_confirmed(struct extdev_mt *m, const struct triple *t)
 enum rc
 extdev_use_confirm(struct extdev_mt *m, const struct triple *t)
 {
+	struct extdev_key k = { .ks = NULL };
 	struct extdev_channel *c;
 	enum rc rc;
 
 	if (is_confirmed(m, t))
 		return RC_OK;
+	if (extdev_use_find(m->e, &m->id, t, &k) == RC_OK)
+		extdev_say_if_no_pseudonym(m, &k);
+	extdev_key_clear(&k);
 	if ((rc = store_confirmed(m, t)) != RC_OK)
 		return rc;
 	LIST_FOREACH(c, &m->use->channels, all)

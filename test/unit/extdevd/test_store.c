@@ -6,6 +6,8 @@
 #include "extdevd/extdev.h"
 #include "extdevd/store.h"
 #include "common/log.h"
+#include "common/sql.h"
+#include "test/unit/tmpdir.h"
 #include "test/unit/unit.h"
 
 #define NOW 1000
@@ -373,6 +375,117 @@ START_TEST(a_sealed_key_that_does_not_open_is_replaced)
 }
 END_TEST
 
+/* K12: the pseudonym that came with a key is the MT's once that key is confirmed, one for each Key Center. */
+static enum rc
+collect(void *arg, const struct mt_id *mt, const struct naf_id *naf, const char *pseudonym)
+{
+	char *out = arg, text[NAF_ID_TEXT_MAX + 1];
+
+	naf_id_print(naf, text);
+	(void)snprintf(out + strlen(out), 300 - strlen(out), "%.4s %s %s;", mt->s, text, pseudonym);
+	return RC_OK;
+}
+
+START_TEST(K12_pseudonyms)
+{
+	char known[UAXML_PSEUDONYM_MAX + 1], all[300] = "";
+	struct extdev_key k = key(&mt1, B1, 1, 2000);
+	struct naf_id naf;
+
+	ck_ok(naf_id_parse(span_str(NAF), &naf));
+	(void)snprintf(k.pseudonym, sizeof k.pseudonym, "AAECAwQFBgcICQoLDA0ODw");
+	ck_ok(extdev_store_put_key(st, &k, NOW));
+	extdev_key_clear(&k);
+	untouched_fill(known, sizeof known);
+	ck_rc(extdev_store_get_pseudonym(st, &mt1, &naf, known), RC_NOTFOUND);
+	ck_assert(untouched(known, sizeof known));
+	confirm(&mt1, B1);
+	ck_ok(extdev_store_get_pseudonym(st, &mt1, &naf, known));
+	ck_assert_str_eq(known, "AAECAwQFBgcICQoLDA0ODw");
+	ck_rc(extdev_store_get_pseudonym(st, &mt2, &naf, known), RC_NOTFOUND);
+	ck_ok(put(&mt2, B2, 2, 2000));		/* none came with this one */
+	confirm(&mt2, B2);
+	ck_ok(extdev_store_get_pseudonym(st, &mt2, &naf, known));
+	ck_assert_str_eq(known, "");
+	ck_ok(extdev_store_each_pseudonym(st, collect, all));
+	ck_assert_str_eq(all, "0123 " NAF " AAECAwQFBgcICQoLDA0ODw;fedc " NAF " ;");
+	/* it outlives the key */
+	ck_ok(extdev_store_delete_key(st, &mt1, &(struct triple){ naf, { B1 }, { "device-1" } }));
+	ck_ok(extdev_store_get_pseudonym(st, &mt1, &naf, known));
+	ck_ok(extdev_store_drop_pseudonyms(st, mt1.s));
+	ck_rc(extdev_store_get_pseudonym(st, &mt1, &naf, known), RC_NOTFOUND);
+	ck_rc(extdev_store_drop_pseudonyms(st, mt1.s), RC_NOTFOUND);
+}
+END_TEST
+
+/* N9: the earlier date holds. N10: when it was said is kept, and never goes back. */
+START_TEST(N9_N10_what_the_Key_Center_says)
+{
+	struct extdev_request r = request(&mt1, B1);
+	struct extdev_key k = { .ks = NULL };
+
+	ck_rc(extdev_store_stand_by(st, &mt1, &r.triple, NOW, 3000, ""), RC_NOTFOUND);
+	ck_rc(extdev_store_delete_key(st, &mt1, &r.triple), RC_NOTFOUND);
+	ck_assert_int_eq(extdev_store_least_sure(st, NOW), INT64_MAX);
+	ck_ok(put(&mt1, B1, 1, 2000));
+	ck_assert_int_eq(extdev_store_least_sure(st, NOW), 0);
+	ck_ok(extdev_store_stand_by(st, &mt1, &r.triple, NOW, 3000, "\"one\""));
+	ck_ok(extdev_store_find_key(st, &mt1, &r.triple, &k));
+	ck_assert_int_eq(k.expires_s, 2000);
+	ck_assert_int_eq(k.sure_s, NOW);
+	ck_assert_str_eq(k.etag, "\"one\"");
+	extdev_key_clear(&k);
+	ck_ok(extdev_store_stand_by(st, &mt1, &r.triple, NOW - 10, 1500, ""));
+	ck_ok(extdev_store_find_key(st, &mt1, &r.triple, &k));
+	ck_assert_int_eq(k.expires_s, 1500);
+	ck_assert_int_eq(k.sure_s, NOW);
+	extdev_key_clear(&k);
+	ck_assert_int_eq(extdev_store_least_sure(st, NOW), NOW);
+	ck_assert_int_eq(extdev_store_least_sure(st, 1500), INT64_MAX);
+	ck_ok(extdev_store_delete_key(st, &mt1, &r.triple));
+	ck_assert_str_eq(keys(0), "");
+}
+END_TEST
+
+/* The store of the first release: its key is there, and nothing is known of what came later. */
+START_TEST(a_store_of_before_opens)
+{
+	struct store_schema first = { .daemon = extdev_store_schema.daemon, .migrations = extdev_store_schema.migrations, .n_migrations = 1 };
+	struct extdev_key k = key(&mt1, B1, 1, 2000), got = { .ks = NULL };
+	uint8_t pk[300], sealed[SEALED_LEN(KS_LEN)];
+	const char *parts[] = { mt1.s, NAF, B1, "device-1" };
+	const char *path;
+	struct store *old;
+	sqlite3 *db;
+	sqlite3_stmt *q;
+	size_t n, n_pk;
+
+	tmpdir_make();
+	path = tmpdir_file("old.db");
+	ck_ok(store_open(path, &first, store_key, &old));
+	ck_ok(sql_pk(parts, 4, pk, sizeof pk, &n_pk));
+	ck_ok(store_seal(old, "key", "ks", span_of(pk, n_pk), k.ks, sealed, sizeof sealed, &n));
+	store_close(old);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, "INSERT INTO key (mt_id, naf_id, btid, device_id, ks, expires, state, owed, challenge, run, scenario, fresh)"
+	    " VALUES ('0123456789abcdef0123456789abcdef', '" NAF "', '" B1 "', 'device-1', ?1, 2000, 1, 0, '', '', 1, 0)", -1, &q, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_bind_blob(q, 1, sealed, (int)n, SQLITE_TRANSIENT), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(q), SQLITE_DONE);
+	ck_assert_int_eq(sqlite3_finalize(q), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	ck_ok(store_open(path, &extdev_store_schema, store_key, &old));
+	ck_ok(extdev_store_get_key(old, &mt1, NOW, &got));
+	ck_assert(secret_eq(got.ks, k.ks));
+	ck_assert_int_eq(got.sure_s, 0);
+	ck_assert_str_eq(got.etag, "");
+	ck_assert_str_eq(got.pseudonym, "");
+	store_close(old);
+	extdev_key_clear(&k);
+	extdev_key_clear(&got);
+	tmpdir_remove();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -394,6 +507,9 @@ main(void)
 	tcase_add_test(t, forgetting);
 	tcase_add_loop_test(t, rows_are_judged, 0, TABLE_N(spoilt));
 	tcase_add_test(t, a_sealed_key_that_does_not_open_is_replaced);
+	tcase_add_test(t, K12_pseudonyms);
+	tcase_add_test(t, N9_N10_what_the_Key_Center_says);
+	tcase_add_test(t, a_store_of_before_opens);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
