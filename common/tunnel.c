@@ -9,13 +9,22 @@
 #include "common/tunnel_impl.h"
 
 #define INPUT_LIMIT (256 * 1024)
+#define MARK (16 * 1024)		/* to begin with */
 
 /* --- the link below */
 
 static void
-on_link(struct link *l, void *arg)
+on_link_data(struct link *l, void *arg)
 {
 	(void)l;
+	tunnel_turn(arg);
+}
+
+static void
+on_link_drained(struct link *l, void *arg)
+{
+	(void)l;
+	tunnel_drained(arg);
 	tunnel_turn(arg);
 }
 
@@ -96,7 +105,7 @@ on_link_closed(struct link *l, enum reason why, const char *detail, void *arg)
 	tunnel_turn(t);
 }
 
-static const struct link_cb link_cb = { .on_data = on_link, .on_drained = on_link, .on_closed = on_link_closed };
+static const struct link_cb link_cb = { .on_data = on_link_data, .on_drained = on_link_drained, .on_closed = on_link_closed };
 
 void
 tunnel_end(struct tunnel *t, enum reason why, uint32_t code, const char *detail)
@@ -184,6 +193,7 @@ tunnel_new(struct link *link, bool server, struct clock *clock, const struct tun
 	t->clock = clock;
 	t->last_octet_ms = clock_mono_ms(clock);
 	t->fault_code = NGHTTP2_PROTOCOL_ERROR;
+	t->mark = MARK;
 	t->server = server;
 	t->arg = arg;
 	if (cb != NULL)

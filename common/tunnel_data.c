@@ -25,19 +25,13 @@ tunnel_data_in(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_
 
 	(void)flags;
 	tunnel_h2_check(t, nghttp2_session_consume_connection(session, n));
-	if (s == NULL || s->state != STREAM_UP) {
-		if (s != NULL && s->state == STREAM_ASKED && t->server) {	/* a client may not wait for our 200 */
-			if (tunnel_buf_add(&s->in, span_of(octets, n)) == RC_OK)
-				return 0;
-		}
+	if (s == NULL || (s->state != STREAM_UP && s->state != STREAM_ASKED)) {
 		tunnel_h2_check(t, nghttp2_session_consume_stream(session, id, n));
-		return 0;
-	}
-	if (tunnel_buf_add(&s->in, span_of(octets, n)) != RC_OK) {
+	} else if (tunnel_buf_add(&s->in, span_of(octets, n)) != RC_OK) {
 		tunnel_stream_cut(s, NGHTTP2_INTERNAL_ERROR, REASON_INTERNAL, "out of memory");
-		return 0;
+	} else if (s->state == STREAM_UP) {	/* else a client does not wait for our 200: tunnel_accept() */
+		tunnel_stream_due(s, DUE_DATA);
 	}
-	tunnel_stream_due(s, DUE_DATA);
 	return 0;
 }
 
@@ -45,8 +39,11 @@ ssize_t
 tunnel_data_length(nghttp2_session *session, uint8_t type, int32_t id, int32_t session_window, int32_t stream_window,
     uint32_t frame_max, void *arg)
 {
-	(void)session, (void)type, (void)id, (void)session_window, (void)stream_window, (void)arg;
-	return frame_max < TUNNEL_FRAME_MAX ? (ssize_t)frame_max : TUNNEL_FRAME_MAX;
+	const struct tunnel *t = arg;
+	size_t n = frame_max < TUNNEL_FRAME_MAX ? frame_max : TUNNEL_FRAME_MAX;
+
+	(void)session, (void)type, (void)id, (void)session_window, (void)stream_window;
+	return (ssize_t)(n < t->mark / 2 ? n : t->mark / 2);
 }
 
 ssize_t
@@ -90,5 +87,5 @@ tunnel_data_out(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *h
 			tunnel_stream_due(s, DUE_DRAINED);
 	}
 	tunnel_buf_put(&t->out, FRAME_HEAD + n);
-	return t->out.n >= TUNNEL_SEND_HIGH / 2 ? NGHTTP2_ERR_PAUSE : 0;
+	return t->out.n >= t->mark / 2 ? NGHTTP2_ERR_PAUSE : 0;
 }

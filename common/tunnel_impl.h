@@ -23,7 +23,8 @@
 #define TUNNEL_STREAM_BUFFER (256 * 1024)
 #define TUNNEL_HEAD_MAX 4096		/* octets of a CONNECT's fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts them */
 #define TUNNEL_FRAME_MAX (64 * 1024)	/* of a DATA frame */
-#define TUNNEL_SEND_HIGH (256 * 1024)	/* octets that wait in the link before we stop filling it */
+#define TUNNEL_MARK_MIN 4096		/* octets that wait in the link before we stop filling it: on a slow one, … */
+#define TUNNEL_MARK_MAX (256 * 1024)	/* … on a fast one */
 #define TUNNEL_QUEUE_MAX 4096		/* frames that wait for a peer that does not read */
 #define TUNNEL_SETTINGS_MS 10000
 
@@ -89,6 +90,9 @@ struct tunnel {
 	TAILQ_HEAD(, tunnel_stream) ready;
 	size_t n_streams, n_live;	/* all; those whose user has not heard on_closed */
 	struct tunnel_buf out;		/* frames for one link_write() */
+	size_t mark;			/* octets that may wait in the link */
+	size_t filled;			/* octets given to it since it last ran dry, … */
+	int64_t filled_ms;		/* … and since when */
 	struct clock_timer *soon;	/* a turn */
 	struct clock_timer *deadline;	/* of NEW; of being idle */
 	struct clock_timer *ping_deadline;
@@ -115,6 +119,8 @@ void tunnel_release(struct tunnel *t);
 void tunnel_turn(struct tunnel *t);
 /* A turn follows. */
 void tunnel_wake(struct tunnel *t);
+/* The link has run dry. */
+void tunnel_drained(struct tunnel *t);
 /* Before the link is closed: whatever waits there already. */
 void tunnel_last_words(struct tunnel *t);
 

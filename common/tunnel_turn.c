@@ -6,6 +6,9 @@
 #include "common/log.h"
 #include "common/tunnel_impl.h"
 
+#define FAST_MS 20
+#define SLOW_MS 100
+
 void
 tunnel_wake(struct tunnel *t)
 {
@@ -41,20 +44,46 @@ fill(struct tunnel *t)
 			tunnel_h2_check(t, (int)n);
 		else if (tunnel_buf_add(&t->out, span_of(p, (size_t)n)) != RC_OK)
 			tunnel_fault(t, REASON_INTERNAL, "out of memory");
-	} while (n > 0 && t->out.n < TUNNEL_SEND_HIGH / 2);
+	} while (n > 0 && t->out.n < t->mark / 2);
+}
+
+/*
+ * What waits in the link delays all that comes after it, and must yet suffice to keep a fast one busy. So as much may wait as leaves
+ * within a tenth of a second or so: a stream on a serial line does not wait behind a quarter of a megabyte of another's.
+ */
+void
+tunnel_drained(struct tunnel *t)
+{
+	int64_t took = clock_mono_ms(t->clock) - t->filled_ms;
+
+	if (t->filled >= t->mark / 2) {
+		if (took <= FAST_MS && t->mark < TUNNEL_MARK_MAX)
+			t->mark *= 2;
+		else if (took > SLOW_MS && t->mark > TUNNEL_MARK_MIN)
+			t->mark /= 2;
+	}
+	t->filled = 0;
 }
 
 static void
 send_frames(struct tunnel *t)
 {
-	while (t->session != NULL && t->link != NULL && link_unsent(t->link) < TUNNEL_SEND_HIGH) {
+	enum rc rc;
+
+	while (t->session != NULL && t->link != NULL && link_unsent(t->link) < t->mark) {
 		fill(t);
 		if (t->out.n == 0)
 			return;
 		t->last_octet_ms = clock_mono_ms(t->clock);
-		if (link_write(t->link, tunnel_buf_span(&t->out)) != RC_OK)
-			tunnel_fault(t, REASON_LINK_BROKEN, "the link takes nothing more");
+		if (t->filled == 0)
+			t->filled_ms = t->last_octet_ms;
+		t->filled += t->out.n;
+		rc = link_write(t->link, tunnel_buf_span(&t->out));
+		if (rc != RC_OK && rc != RC_STATE)	/* STATE: its end is under way, and says why */
+			tunnel_fault(t, REASON_INTERNAL, "the link takes nothing more: %s", rc_str(rc));
 		tunnel_buf_drain(&t->out, t->out.n);
+		if (rc != RC_OK)
+			return;
 	}
 }
 

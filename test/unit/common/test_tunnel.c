@@ -436,6 +436,56 @@ START_TEST(a_hundred_at_once)
 }
 END_TEST
 
+/* The peer's link takes all that waits there, then nothing for a second. */
+static void
+one_second(void)
+{
+	clock_advance(clk, 1000);
+	link_set_input_limit(sv.raw, link_input(sv.raw).n + link_unsent(tunnel_link(cl.t)));
+	settle();
+}
+
+/* A link that takes a second for what it is given: little waits in it, so that a word of another stream is not far behind. */
+START_TEST(slow_link)
+{
+	/* SETTINGS: windows of 1 MiB; so much more for the session; "200" for streams 1 and 3 */
+	static const char settings[] = "\0\0\6\4\0\0\0\0\0\0\4\0\x10\0\0" "\0\0\4\10\0\0\0\0\0\0\x10\0\0";
+	static const char answers[] = "\0\0\1\1\4\0\0\0\1\x88" "\0\0\1\1\4\0\0\0\3\x88";
+	static uint8_t much[600000];
+	struct user *u, *w;
+	size_t before;
+
+	raw_server = true;
+	settle();
+	link_set_cb(sv.raw, NULL, NULL);
+	ck_ok(link_write(sv.raw, span_of(settings, sizeof settings - 1)));
+	settle();
+	u = open_stream("much");
+	w = open_stream("word");
+	settle();
+	ck_ok(link_write(sv.raw, span_of(answers, sizeof answers - 1)));
+	settle();
+	ck_assert_int_eq(u->up + w->up, 2);
+	link_set_input_limit(sv.raw, link_input(sv.raw).n);
+	ck_ok(link_write(u->l, span_of(much, sizeof much)));
+	settle();
+	for (int i = 0; i < 10; i++)
+		one_second();
+	ck_assert_uint_gt(link_unsent(tunnel_link(cl.t)), 0);
+	ck_assert_uint_lt(link_unsent(tunnel_link(cl.t)), 10000);
+	before = link_input(sv.raw).n;
+	say(w, "a word");
+	for (int i = 0; i < 4; i++)
+		one_second();
+	ck_assert_uint_lt(link_input(sv.raw).n - before, 30000);
+	ck_assert_ptr_nonnull(memmem(link_input(sv.raw).p + before, link_input(sv.raw).n - before, "a word", 6));
+	/* a fast one is filled again */
+	link_set_input_limit(sv.raw, link_input(sv.raw).n + 300000);
+	settle();
+	ck_assert_uint_gt(link_unsent(tunnel_link(cl.t)), 50000);
+}
+END_TEST
+
 /* Two streams with much to send share the line: neither is far ahead while both have more. */
 static size_t got[2], furthest;
 
@@ -503,6 +553,7 @@ main(void)
 	tcase_add_test(t, unsent_limit);
 	tcase_add_test(t, a_hundred_at_once);
 	tcase_add_test(t, fair);
+	tcase_add_test(t, slow_link);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
