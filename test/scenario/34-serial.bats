@@ -22,6 +22,19 @@ teardown_file() { lab_down; }
 	establish
 }
 
+@test "U6: a megabyte of garbage in the middle of it all: dropped, and the next establish works" {
+	establish --new
+	before=$(line_of mtd .octets_in)
+	timeout 20 head -c 1000000 /dev/urandom >"$(line_of extdevd .device)"
+	heard() { [ "$(line_of mtd .octets_in)" -ge $((before + 1000000)) ]; }
+	wait_for heard
+	[ "$(line_of mtd .bad)" -gt 100 ]
+	wait_for mt_is true
+	establish --new
+	three_agree
+	kj mtd health >/dev/null
+}
+
 @test "U6: ksctl line says what it did; its ends are gone with it" {
 	"$KSLOCAL_BIN/ksctl" line "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b" --repeat 100000 >"$BATS_TEST_TMPDIR/out" 3>&- &
 	line=$!
