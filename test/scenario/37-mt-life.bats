@@ -69,9 +69,9 @@ pending() { kj mtd device list | jq -r '.devices[] | select(.state == "pending")
 	until=$(date -u -d "$(kj mtd status | get .now) + 20 minutes" +%Y-%m-%dT%H:%M:%SZ)
 	ksctl nafkcd key limit --btid "$btid" --device "$device_id" --expires "$until"
 	[ "$(kj mtd key check | get '.keys[0].expires')" = "$until" ]
-	lab clock +1199
+	lab clock +1100
 	[ "$(keys_at mtd)" = 1 ]
-	lab clock +1
+	lab clock +100
 	eventually '[ "$(keys_at mtd)" = 0 ]'
 	log_has mtd mt-key-limited
 }
