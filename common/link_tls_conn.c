@@ -269,17 +269,21 @@ link_tls_conn_read(struct link_tls_conn *c, struct span *from, uint8_t *to, size
 	return s;
 }
 
+/*
+ * Writing may happen within another connection's reading, whose alert is on its way through this one (TLS in TLS): the errors of
+ * that one stay in OpenSSL's queue.
+ */
 enum rc
 link_tls_conn_write(struct link_tls_conn *c, struct span octets)
 {
+	bool others = ERR_set_mark() == 1, done;
 	size_t put;
-	bool done;
 
-	if (octets.n == 0)
-		return RC_OK;
-	ERR_clear_error();
-	done = c->up && SSL_write_ex(c->ssl, octets.p, octets.n, &put) == 1 && put == octets.n;
-	ERR_clear_error();
+	done = octets.n == 0 || (c->up && SSL_write_ex(c->ssl, octets.p, octets.n, &put) == 1 && put == octets.n);
+	if (others)
+		ERR_pop_to_mark();
+	else
+		ERR_clear_error();
 	return done ? RC_OK : RC_STATE;
 }
 

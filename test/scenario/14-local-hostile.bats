@@ -86,12 +86,14 @@ served() { client info "$(tcp_link)" urn:honest | get .ok >/dev/null; }
 	[ "$(kcv_at mtd "$btid" "$device_id")" = "$kcv" ]
 }
 
-@test "a TLS link takes a device with a certificate, and names why it refuses others" {
+@test "U8: a TLS link takes a device with a certificate, and names why it refuses others" {
 	output=$(client establish "tls:$LAB/tls.sock:$LAB/pki/device.pem:$LAB/pki/device.key:$LAB/pki/ca.pem" "$LAB/subscriber.json" "$(naf)" urn:tls)
 	not client info "tls:$LAB/tls.sock:::$LAB/pki/ca.pem" urn:tls
 	log_has mtd 'reason=link-tls-no-cert:'
 	not client info "unix:$LAB/tls.sock" urn:tls
 	log_has mtd 'reason=link-peer-plain:'
+	not client info "tls:$(unix_link | cut -d: -f2-):$LAB/pki/device.pem:$LAB/pki/device.key:$LAB/pki/ca.pem" urn:tls
+	log_has mtd 'reason=link-peer-tls:'
 }
 
 @test "K11: plain TCP beyond loopback is refused before anything is bound" {

@@ -4,7 +4,14 @@
 load lib
 load use
 setup_file() {
-	lab_up
+	mkdir -p "$LAB"
+	lab_up --set mtd "local \"tls\" {
+	    listen = \"unix:$LAB/tls.sock\"
+	    tls = certificates
+	    cert = \"$LAB/pki/zn-bsf.pem\"
+	    key = \"$LAB/pki/zn-bsf.key\"
+	    ca = \"$LAB/pki/ca.pem\"
+	}"
 	establish
 	export btid naf_id device_id
 	read -r psk identity <<<"$(python3 "$ROOT/test/scenario/expect.py" use-key "$LAB/subscriber.json" "$btid" "$naf_id" "$device_id")"
@@ -20,6 +27,7 @@ teardown() {
 # relay_start ADDRESS BTID
 relay_start() {
 	RELAY_OUT=$BATS_TEST_TMPDIR/relay.out
+	: >"$RELAY_OUT"
 	python3 "$ROOT/test/scenario/use_relay.py" "$1" "$2" "$naf_id" "$device_id" >"$RELAY_OUT" 2>"$RELAY_OUT.err" 3>&- 4>&- &
 	RELAY_PID=$!
 	until_true grep -q : "$RELAY_OUT"
@@ -46,7 +54,7 @@ refused() {
 	timeout 30 openssl s_client -connect "$RELAY" "$@" >"$BATS_TEST_TMPDIR/refused" 2>&1 </dev/null || rc=$?
 	[ $rc -ne 0 ] || { echo "s_client was content with: $*"; return 1; }
 	[ $rc -ne 124 ] || { echo "s_client heard nothing: $*"; return 1; }
-	until_true more_than "$before" "reason=$why:"
+	until_true more_than "$before" "reason=$why:" || { tail -n 5 "$LAB/mtd/log"; cat "$RELAY_OUT"*; return 1; }
 }
 more_than() { [ "$(grep -c "$2" "$LAB/mtd/log")" -gt "$1" ]; }
 
@@ -87,6 +95,17 @@ more_than() { [ "$(grep -c "$2" "$LAB/mtd/log")" -gt "$1" ]; }
 	until_true more_than "$before" 'reason=link-peer-plain:'
 	[ "$(dd bs=1 count=7 2>/dev/null <&$plain | xxd -p)" = 15030300020246 ]	# an alert: TLS is what was due
 	exec {plain}>&-
+}
+
+@test "U8: the same through a link that has TLS with certificates already" {
+	kill "$RELAY_PID"
+	relay_start "tls:$LAB/tls.sock:$LAB/pki/device.pem:$LAB/pki/device.key:$LAB/pki/ca.pem" "$btid"
+	s_client -psk "$psk" -psk_identity "$identity" -tls1_3 -alpn h2
+	printf 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0' >&$to
+	frame
+	[ "${head:6:2}" = 04 ]
+	exec {to}>&- {from}<&-
+	refused link-psk-refused -psk "$(tr 0-9a-f 1-9a-f0 <<<"$psk")" -psk_identity "$identity" -tls1_3 -alpn h2
 }
 
 @test "U3: a triple that the MT does not know is unknown-key, before any TLS" {

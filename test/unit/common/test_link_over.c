@@ -319,21 +319,41 @@ END
 
 /* --- certificates over any link (U8) */
 
+static struct pki_cert ca, server, client;
+static struct link_tls *tls_a, *tls_b;
+
+/* Both ends have certificates, and over() speaks TLS with them. */
+static void
+certificates(void)
+{
+	pki_make(&ca, "ca", &(struct pki_spec){ .cn = "CA", .ca = true, .from_s = -3600, .to_s = 86400 * 30 }, NULL);
+	pki_make(&server, "server", &(struct pki_spec){ .cn = "mt", .san = "DNS:mt.example.org", .usage = "serverAuth" }, &ca);
+	pki_make(&client, "client", &(struct pki_spec){ .cn = "dev", .san = "DNS:dev.example.org", .usage = "clientAuth" }, &ca);
+	ck_ok(link_tls_new(client.crt_file, client.key_file, ca.crt_file, clk, &tls_a));
+	ck_ok(link_tls_new(server.crt_file, server.key_file, ca.crt_file, clk, &tls_b));
+	conf_a = (struct link_over_conf){ .tls = tls_a, .tls_name = "mt.example.org" };
+	conf_b = (struct link_over_conf){ .tls = tls_b, .server = true };
+}
+
+static void
+certificates_free(void)
+{
+	link_free(a.l);
+	link_free(b.l);
+	a.l = b.l = NULL;
+	link_tls_free(tls_a);
+	link_tls_free(tls_b);
+	pki_free(&ca);
+	pki_free(&server);
+	pki_free(&client);
+	pki_remove_dir();
+}
+
 BEGIN(U8_certificates)
-	struct pki_cert ca, server, client;
-	struct link_tls *ta, *tb;
 	struct link_peer p;
 	uint8_t spki[32];
 
-	pki_make(&ca, "ca", &(struct pki_spec){ .cn = "CA", .ca = true, .from_s = -3600, .to_s = 86400 * 30 }, NULL);
-	pki_make(&server, "server", &(struct pki_spec){ .cn = "mt", .san = "DNS:mt.example.org", .usage = "serverAuth", .from_s = -60,
-	    .to_s = 3600 }, &ca);
-	pki_make(&client, "client", &(struct pki_spec){ .cn = "dev", .san = "DNS:dev.example.org", .usage = "clientAuth", .from_s = -60,
-	    .to_s = 3600 }, &ca);
-	ck_ok(link_tls_new(client.crt_file, client.key_file, ca.crt_file, clk, &ta));
-	ck_ok(link_tls_new(server.crt_file, server.key_file, ca.crt_file, clk, &tb));
-	conf_a = (struct link_over_conf){ .tls = ta, .tls_name = "mt.example.org" };
-	conf_b = (struct link_over_conf){ .tls = tb, .server = true };
+	certificates();
 	pair();
 	link_get_peer(a.l, &p);
 	ck_assert(p.has_cert && link_peer_has_name(&p, "mt.example.org"));
@@ -345,11 +365,11 @@ BEGIN(U8_certificates)
 	ck_ok(link_write(a.l, span_str("hello")));
 	until(b.data > 0);
 	ck_assert(span_eq_str(link_input(b.l), "hello"));
-	link_free(a.l);
-	link_free(b.l);
-	link_listener_free(ll);
-	memset(&a, 0, sizeof a);
-	memset(&b, 0, sizeof b);
+	certificates_free();
+END
+
+BEGIN(U8_another_name)
+	certificates();
 	conf_a.tls_name = "other.example.org";
 	carry();
 	over(&a, &conf_a);
@@ -357,12 +377,49 @@ BEGIN(U8_certificates)
 	until(a.closed == 1 && b.closed == 1);
 	ck_assert_str_eq(reason_get(a.why)->code, "link-tls-name");
 	ck_assert_str_eq(reason_get(b.why)->code, "link-refused-cert");
-	link_tls_free(ta);
-	link_tls_free(tb);
-	pki_free(&ca);
-	pki_free(&server);
-	pki_free(&client);
-	pki_remove_dir();
+	certificates_free();
+END
+
+/* The key's TLS inside the certificates' (U8, then `use`): its reasons are its own. */
+static const struct {
+	bool same_key;
+	const char *identity, *at_a, *at_b;
+} nested[] = {
+	{ true, "kslocal1.AAAAAAAAAAAAAAAAAAAAAA", NULL, NULL },
+	{ false, "kslocal1.AAAAAAAAAAAAAAAAAAAAAA", "link-psk-refused", "link-psk-refused" },
+	{ true, "kslocal1.BBBBBBBBBBBBBBBBBBBBBB", "link-psk-refused", "link-psk-identity" },
+};
+
+BEGIN(U3_within_certificates)
+	certificates();
+	for (int i = 0; i < TABLE_N(nested); i++) {
+		conf_a = (struct link_over_conf){ .tls = tls_a, .tls_name = "mt.example.org" };
+		conf_b = (struct link_over_conf){ .tls = tls_b, .server = true };
+		pair();
+		a = (struct end){ .inner = a.l };
+		b = (struct end){ .inner = b.l };
+		confs();
+		psk_b = (struct link_psk){ nested[i].identity, nested[i].same_key ? key : other_key };
+		over(&a, &conf_a);
+		over(&b, &conf_b);
+		until(a.up + a.closed > 0 && b.up + b.closed > 0);
+		if (nested[i].at_a == NULL) {
+			ck_assert_int_eq(a.up + b.up, 2);
+			ck_ok(link_write(a.l, span_str("hello")));
+			until(b.data > 0);
+			ck_assert(span_eq_str(link_input(b.l), "hello"));
+		} else {
+			ck_assert_int_eq(a.closed + b.closed, 2);
+			ck_assert_str_eq(reason_get(a.why)->code, nested[i].at_a);
+			ck_assert_str_eq(reason_get(b.why)->code, nested[i].at_b);
+		}
+		link_free(a.l);
+		link_free(b.l);
+		a = b = (struct end){ 0 };
+		link_listener_free(ll);
+		ll = NULL;
+	}
+	certificates_free();
 END
 
 int
@@ -398,6 +455,8 @@ main(void)
 	ADD(freed_in_on_data);
 	ADD(freed_in_on_eof);
 	ADD(U8_certificates);
+	ADD(U8_another_name);
+	ADD(U3_within_certificates);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
