@@ -227,6 +227,16 @@ BEGIN(U2_client_with_a_foreign_server)
 	ck_assert_int_eq(a.closed, 0);
 END
 
+/* A server that wants another group first: the hello is said twice, each with a binder of its own. */
+BEGIN(U2_client_is_asked_for_another_group)
+	far_make();
+	ck_assert(SSL_CTX_set1_groups_list(far.ctx, "P-384") == 1);
+	SSL_CTX_set_alpn_select_cb(far.ctx, select_h2, NULL);
+	dial();
+	until(a.up == 1 && far.up);
+	ck_assert(SSL_session_reused(far.ssl));
+END
+
 /* Octets of somebody else's in the midst of it. */
 BEGIN(U2_injected_octets)
 	far_make();
@@ -649,6 +659,7 @@ main(void)
 #define ADD(test) tcase_add_loop_test(t, test, MEM, MEDIA)
 	ADD(U2_server_with_a_foreign_client);
 	ADD(U2_client_with_a_foreign_server);
+	ADD(U2_client_is_asked_for_another_group);
 	ADD(U2_injected_octets);
 	ADD(U2_a_key_update_is_fine);
 	ADD(U2_server_refuses_TLS_1_2);
