@@ -47,6 +47,10 @@ static const struct ksctl_param p_forget[] = {
 	{ "--all", KSCTL_FLAG, "all", false }, { "--mt", KSCTL_TEXT, "mt", false }, { "--btid", KSCTL_TEXT, "btid", false },
 	{ "--naf", KSCTL_TEXT, "naf_id", false }, { "--device", KSCTL_TEXT, "device_id", false }, END
 };
+static const struct ksctl_param p_forget_mt[] = {
+	{ "--all", KSCTL_FLAG, "all", false }, { "--btid", KSCTL_TEXT, "btid", false }, { "--naf", KSCTL_TEXT, "naf_id", false },
+	{ "--device", KSCTL_TEXT, "device_id", false }, END
+};
 static const struct ksctl_param p_wait_key[] = {
 	{ "--timeout", KSCTL_SECONDS, "timeout_s", false }, { "--mt", KSCTL_TEXT, "mt", false }, END
 };
@@ -84,6 +88,7 @@ const struct ksctl_verb ksctl_verbs[] = {
 
 	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },
 	{ MTD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys of the card that is in" },
+	{ MTD, "key forget", "key-forget", p_forget_mt, KSCTL_SHOW_DONE, NULL, 0, false, "delete keys here: all, or those that fit" },
 	{ MTD, "key derive", "key-derive", p_derive_mt, KSCTL_SHOW_KEY, NULL, 20, false,
 	    "an application's key, to a new file or a descriptor; the device gets the same" },
 	{ MTD, "key check", "key-check", NULL, KSCTL_SHOW_TABLE, "keys", 60, false, "ask the NAF Key Centers about them now" },

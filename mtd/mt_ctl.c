@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/ctl.h"
 #include "common/localif.h"
+#include "common/store.h"
 #include "common/timeguard.h"
 #include "mtd/appkey_ctl.h"
 #include "mtd/device_ctl.h"
@@ -73,6 +74,47 @@ on_key_list(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	ctl_ok(c, q, json_pack("{s:o}", "keys", list.keys));
 }
 
+/* --- key-forget */
+
+/* A member that is a text, or absent. */
+static bool
+text(const json_t *body, const char *key, const char **out)
+{
+	const json_t *v = json_object_get(body, key);
+
+	*out = json_string_value(v);
+	return v == NULL || json_is_string(v);
+}
+
+static void
+on_key_forget(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
+{
+	const char *device, *btid, *naf;
+	bool all = json_is_true(json_object_get(body, "all")), good;
+	struct mt *m = core;
+	struct iccid iccid;
+	int n = 0;
+	enum rc rc;
+
+	good = text(body, "device_id", &device) && text(body, "btid", &btid) && text(body, "naf_id", &naf);
+	if (!good || all == (device != NULL || btid != NULL || naf != NULL)) {
+		ctl_fail(c, q, REASON_CTL_USAGE, "expected all, or one or more of device_id, btid, naf_id");
+		return;
+	}
+	if ((rc = mt_store_last_card(m->seams.store, &iccid)) == RC_OK && (rc = store_begin(m->seams.store)) == RC_OK)
+		rc = mt_store_end(m->seams.store, mt_store_lose_keys(m->seams.store, &iccid, device, btid, naf, &n));
+	if (rc != RC_OK && rc != RC_NOTFOUND) {
+		ctl_fail(c, q, REASON_INTERNAL, NULL);
+		return;
+	}
+	if (n > 0)
+		mt_gba_keys_gone(m->gba, INT64_MAX);
+	if (n == 0 && !all)
+		ctl_fail(c, q, REASON_LOCAL_UNKNOWN_KEY, NULL);
+	else
+		ctl_ok(c, q, json_pack("{s:i}", "forgotten", n));
+}
+
 /* --- bootstrap */
 
 struct boot {
@@ -135,6 +177,7 @@ on_bootstrap(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 const struct ctl_op mt_ctl_ops[] = {
 	{ "key-list", on_key_list, "the keys of the card that is in: names, check values, expiry, state" },
 	{ "bootstrap", on_bootstrap, "run GBA bootstrapping with the BSF now; app = usim or isim" },
+	{ "key-forget", on_key_forget, "forget keys here: all, or by device_id, btid, naf_id" },
 	{ "key-check", mt_state_on_check, "ask the NAF Key Centers about the card's keys now" },
 	{ "key-derive", mt_appkey_on_derive, "an application's key, of the key that works with a device: device_id, app" },
 	{ "device-list", mt_device_on_list, "who waits for the user's word, and who may have keys or not" },

@@ -148,6 +148,9 @@ enum rc mt_store_limit_key(struct store *st, const struct iccid *iccid, const st
 enum rc mt_store_revoke_key(struct store *st, const struct iccid *iccid, const struct triple *t, const char *why) MUST_USE;
 /* The same for all of a device's; *n = how many there were. */
 enum rc mt_store_revoke_device(struct store *st, const struct device_id *id, const char *why, int *n) MUST_USE;
+/* Deleted, as if they had been lost: those of the card that fit, NULL fits all; *n = how many. They may be made again. */
+enum rc mt_store_lose_keys(struct store *st, const struct iccid *iccid, const char *device_id, const char *btid, const char *naf_id, int *n)
+    MUST_USE;
 /* Must this key not be made again? With naf_id NULL: any of this device's of that B-TID. RC_NOTFOUND: it may. */
 enum rc mt_store_get_tombstone(struct store *st, const struct iccid *iccid, const struct device_id *id, const struct btid *btid,
     const struct naf_id *naf, int64_t now_s) MUST_USE;

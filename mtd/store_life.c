@@ -80,6 +80,12 @@ mt_store_revoke_device(struct store *st, const struct device_id *id, const char 
 }
 
 enum rc
+mt_store_lose_keys(struct store *st, const struct iccid *iccid, const char *device_id, const char *btid, const char *naf_id, int *n)
+{
+	return sql_run(st, MT_SQL_DROP_KEYS, n, "tttt", iccid->s, device_id, btid, naf_id);
+}
+
+enum rc
 mt_store_get_tombstone(struct store *st, const struct iccid *iccid, const struct device_id *id, const struct btid *btid,
     const struct naf_id *naf, int64_t now_s)
 {

@@ -59,6 +59,7 @@
 	    " OVER (PARTITION BY link ORDER BY seq DESC) AS n FROM key WHERE state = 0) WHERE n > ?1)") \
 	X(GET_KEY_NAF, "SELECT ks_naf, expires FROM key WHERE " MT_SQL_THE_KEY) \
 	X(DROP_KEY, "DELETE FROM key WHERE " MT_SQL_THE_KEY) \
+	X(DROP_KEYS, "DELETE FROM key WHERE icc_id = ?1 AND ifnull(device_id = ?2, 1) AND ifnull(btid = ?3, 1) AND ifnull(naf_id = ?4, 1)") \
 	X(DROP_DEVICE_KEYS, "DELETE FROM key WHERE device_id = ?1") \
 	X(LIMIT_KEY, "UPDATE key SET ks_expires = max(ks_expires, expires), expires = ?5 WHERE " MT_SQL_THE_KEY " AND expires > ?5") \
 	X(ENTOMB, "INSERT OR REPLACE INTO tombstone (icc_id, device_id, btid, naf_id, reason, expires)" \

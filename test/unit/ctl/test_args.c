@@ -51,6 +51,7 @@ static const struct {
 	{ "extdevd key derive --app a --mt phone --out /x", KSCTL_EXTDEVD, "key-derive", "{\"app\":\"a\",\"mt\":\"phone\",\"out\":\"/x\"}" },
 	{ "mtd key derive --device d --app a --format psk --identity me --fd 9", KSCTL_MTD, "key-derive",
 	    "{\"device_id\":\"d\",\"app\":\"a\",\"format\":\"psk\",\"identity\":\"me\",\"fd\":9}" },
+	{ "mtd key forget --device d --btid b", KSCTL_MTD, "key-forget", "{\"device_id\":\"d\",\"btid\":\"b\"}" },
 	{ "mtd key check", KSCTL_MTD, "key-check", "{}" },
 	{ "mtd device list", KSCTL_MTD, "device-list", "{}" },
 	{ "mtd device allow d", KSCTL_MTD, "device-allow", "{\"device_id\":\"d\"}" },

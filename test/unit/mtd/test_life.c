@@ -312,6 +312,41 @@ START_TEST(N10_before_use_is_asked_and_heard)
 }
 END_TEST
 
+/* seed 7.3: a key that is lost at the MT; it may be made again, and is then the same. */
+START_TEST(seed_7_3_forgotten_at_the_mt)
+{
+	up();
+	b = make_key(&dev, RIG_DEVICE2, a.btid);
+	tun_open(&x, &a);
+	tun_open(&y, &b);
+	op_device("key-forget", "urn:x:nobody");
+	dev_expect(&op.dev, REASON_LOCAL_UNKNOWN_KEY);
+	dev_ask(&op.dev, "key-forget", json_object());
+	dev_expect(&op.dev, REASON_CTL_USAGE);
+	dev_ask(&op.dev, "key-forget", json_pack("{s:b, s:s}", "all", 1, "btid", a.btid));
+	dev_expect(&op.dev, REASON_CTL_USAGE);
+	dev_ask(&op.dev, "key-forget", json_pack("{s:i}", "btid", 7));
+	dev_expect(&op.dev, REASON_CTL_USAGE);
+	dev_ask(&op.dev, "key-forget", json_pack("{s:s, s:s}", "device_id", RIG_DEVICE, "naf_id", RIG_NAF2));
+	dev_expect(&op.dev, REASON_LOCAL_UNKNOWN_KEY);
+	ck_assert(x.up);
+	dev_ask(&op.dev, "key-forget", json_pack("{s:s, s:s, s:s}", "device_id", RIG_DEVICE, "btid", a.btid, "naf_id", RIG_NAF));
+	ck_assert_int_eq(json_integer_value(json_object_get(op.dev.ok, "forgotten")), 1);
+	ck_assert(x.closed);
+	ck_assert(y.up);
+	tun_cut(&x);
+	tun_use(&x, &a);
+	dev_expect(&x.d, REASON_LOCAL_UNKNOWN_KEY);
+	tun_cut(&x);
+	dev_derive(&dev, RIG_NAF, RIG_DEVICE, a.btid, NULL);
+	dev_expect(&dev, REASON_NONE);
+	tun_open(&x, &a);
+	dev_ask(&op.dev, "key-forget", json_pack("{s:b}", "all", 1));
+	ck_assert_int_eq(json_integer_value(json_object_get(op.dev.ok, "forgotten")), 2);
+	ck_assert_uint_eq(tunnels(), 0);
+}
+END_TEST
+
 START_TEST(K11_refusing_a_device_closes_its_tunnels)
 {
 	up();
@@ -347,6 +382,7 @@ main(void)
 	tcase_add_test(t, N10_suspended_tunnels_are_closed);
 	tcase_add_test(t, N10_used_with_the_network_away);
 	tcase_add_test(t, N10_before_use_is_asked_and_heard);
+	tcase_add_test(t, seed_7_3_forgotten_at_the_mt);
 	tcase_add_test(t, K11_refusing_a_device_closes_its_tunnels);
 	suite_add_tcase(s, t);
 	return unit_run(s);
