@@ -96,12 +96,6 @@ on_room(void *arg)
 }
 
 static void
-on_acked(void *arg)
-{
-	(void)arg;
-}
-
-static void
 on_end(void *arg, enum reason why, const char *detail)
 {
 	struct serial_link *l = arg;
@@ -110,7 +104,7 @@ on_end(void *arg, enum reason why, const char *detail)
 	link_serial_end(l, why, "%s", detail);
 }
 
-const struct serial_user link_serial_user = { on_open, on_fill, on_data, on_room, on_acked, on_end };
+const struct serial_user link_serial_user = { on_open, on_fill, on_data, on_room, on_end };
 
 /* --- life */
 

@@ -306,8 +306,6 @@ adapt(struct serial_channel *c, bool whole)
 static void
 take_ack(struct serial_channel *c, const struct serial_frame *f)
 {
-	bool more = f->seq != c->acked;
-
 	if (f->body.n != 2 || f->body.p[0] > SERIAL_WINDOW || serial_ahead(f->seq, c->acked) < 0 || serial_ahead(f->seq, c->cut) > 0)
 		return;
 	c->acked = f->seq;
@@ -323,8 +321,6 @@ take_ack(struct serial_channel *c, const struct serial_frame *f)
 		serial_channel_end(c, REASON_NONE, "closed");
 		return;
 	}
-	if (more)
-		c->user.on_acked(c->arg);
 	arm(c);
 	c->line->ops->wake(c->line->ctx);
 }

@@ -88,7 +88,6 @@ struct serial_user {
 	size_t (*fill)(void *arg, uint8_t *out, size_t cap);	/* the next octets to send, 0 = none now; cap 0: how many wait */
 	void (*on_data)(void *arg, struct span octets);	/* each octet once, in order */
 	size_t (*room)(void *arg);			/* octets that it would take now */
-	void (*on_acked)(void *arg);			/* something arrived at the other end */
 	/* Over; the channel is freed behind it. why REASON_NONE: in good order. */
 	void (*on_end)(void *arg, enum reason why, const char *detail);
 };

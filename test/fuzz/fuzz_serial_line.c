@@ -61,7 +61,7 @@ on_end(void *arg, enum reason why, const char *detail)
 	((struct user *)arg)->c = NULL;
 }
 
-static const struct serial_user user = { on_open, fill, on_data, room, on_open, on_end };
+static const struct serial_user user = { on_open, fill, on_data, room, on_end };
 
 static void
 on_write(void *ctx, struct span octets)

@@ -187,12 +187,6 @@ room(void *arg)
 }
 
 static void
-on_acked(void *arg)
-{
-	(void)arg;
-}
-
-static void
 on_end(void *arg, enum reason why, const char *detail)
 {
 	struct user *u = arg;
@@ -204,7 +198,7 @@ on_end(void *arg, enum reason why, const char *detail)
 	u->c = NULL;
 }
 
-static const struct serial_user user = { on_open, fill, on_data, room, on_acked, on_end };
+static const struct serial_user user = { on_open, fill, on_data, room, on_end };
 
 static struct user *
 add_user(struct end *e, unsigned key, unsigned expect)

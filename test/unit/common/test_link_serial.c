@@ -1,5 +1,6 @@
 /* link_serial: links over ttys (U6, U1, U8): two ptys and the cable of 'ksctl line' between them. */
 #include <fcntl.h>
+#include <termios.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -256,6 +257,42 @@ START_TEST(U6_there_and_back)
 	until(e->closed && far[0].closed);
 	ck_assert_int_eq((int)e->why, REASON_NONE);
 	ck_assert_int_eq((int)far[0].why, REASON_NONE);
+}
+END_TEST
+
+/* Each kind of flow control, and rates: octets 11 and 13 get through all the same, and the tty is as was asked for. */
+static const struct {
+	struct link_serial_options opt;
+	speed_t speed;
+	tcflag_t iflag, cflag;
+} settings[] = {
+	{ { 0, LINK_FLOW_NONE }, B115200, 0, 0 },
+	{ { 9600, LINK_FLOW_XONXOFF }, B9600, IXON | IXOFF, 0 },
+	{ { 4000000, LINK_FLOW_RTSCTS }, B4000000, 0, CRTSCTS },
+};
+START_TEST(U6_settings)
+{
+	struct link_options opt = { .serial = settings[_i].opt };
+	struct termios t;
+	struct end *e;
+	int fd;
+
+	plug((struct ksctl_noise){ 0 });
+	listen_on(&opt);
+	e = dial(&opt);
+	until(e->up == 1 && n_far == 1);
+	e->to_send = far[0].to_send = 100000;
+	send_some(e);
+	send_some(&far[0]);
+	until(e->got == 100000 && far[0].got == 100000);
+	ck_assert(!e->wrong && !far[0].wrong);
+	ck_assert((fd = open(tmpdir_file("b"), O_RDWR | O_NOCTTY | O_NONBLOCK)) >= 0);
+	ck_assert_int_eq(tcgetattr(fd, &t), 0);
+	close(fd);
+	ck_assert_uint_eq(cfgetospeed(&t), settings[_i].speed);
+	ck_assert_uint_eq(t.c_iflag & (IXON | IXOFF), settings[_i].iflag);
+	ck_assert_uint_eq(t.c_cflag & CRTSCTS, settings[_i].cflag);
+	ck_assert(!(t.c_lflag & (ICANON | ECHO | ISIG)) && !(t.c_oflag & OPOST) && (t.c_cflag & CLOCAL));
 }
 END_TEST
 
@@ -597,6 +634,7 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, U6_there_and_back);
+	tcase_add_loop_test(t, U6_settings, 0, TABLE_N(settings));
 	tcase_add_test(t, U6_noisy_cable);
 	tcase_add_test(t, U1_U6_channels);
 	tcase_add_test(t, U6_close_sends_all);
