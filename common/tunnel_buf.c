@@ -8,7 +8,7 @@
 enum rc
 tunnel_buf_room(struct tunnel_buf *b, size_t n, uint8_t **out)
 {
-	size_t cap = b->cap < CAP_MIN ? CAP_MIN : b->cap;
+	size_t cap;
 	uint8_t *p;
 
 	if (n <= b->cap - b->at - b->n) {
@@ -17,11 +17,11 @@ tunnel_buf_room(struct tunnel_buf *b, size_t n, uint8_t **out)
 	}
 	if (n > SIZE_MAX / 4 - b->n)
 		return RC_NOMEM;
-	if (b->at >= b->n && n <= b->cap - b->n) {
-		memcpy(b->p, b->p + b->at, b->n);
+	if (b->at >= b->n / 2 && n <= b->cap - b->n) {
+		memmove(b->p, b->p + b->at, b->n);
 	} else {
-		while (cap < 2 * (b->n + n))
-			cap *= 2;
+		/* half as much again: when that is used up, at least half of what waits has left before */
+		cap = CAP_MIN + (b->n + n) + (b->n + n) / 2;
 		if ((p = malloc(cap)) == NULL)
 			return RC_NOMEM;
 		if (b->n > 0)

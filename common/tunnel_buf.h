@@ -1,6 +1,7 @@
 /*
- * tunnel_buf: octets that come at the end and leave at the front, always one contiguous run. What is moved to keep it so is at most what
- * left before, so each octet is copied a bounded number of times however it is read.
+ * tunnel_buf: octets that come at the end and leave at the front, always one contiguous run. What is moved to keep it so is at most twice
+ * what left before, so each octet is copied a bounded number of times however it is read; and a third of the memory at most is idle
+ * when it is full.
  */
 #ifndef COMMON_TUNNEL_BUF_H
 #define COMMON_TUNNEL_BUF_H

@@ -376,7 +376,7 @@ tunnel_h2_new(struct tunnel *t)
 	nghttp2_option_set_no_closed_streams(o, 1);
 	nghttp2_option_set_max_outbound_ack(o, 100);
 	nghttp2_option_set_max_settings(o, 16);
-	nghttp2_option_set_stream_reset_rate_limit(o, 1000, 33);	/* its default; said, since U5 asks for it */
+	nghttp2_option_set_stream_reset_rate_limit(o, 1000, 33);	/* its default, by its own clock; said, since U5 asks for it */
 	rv = t->server ? nghttp2_session_server_new2(&t->session, c, t, o) : nghttp2_session_client_new2(&t->session, c, t, o);
 out:
 	nghttp2_option_del(o);

@@ -62,7 +62,7 @@ START_TEST(long_life)
 			tunnel_buf_drain(&b, paces[_i].out);
 		}
 	}
-	ck_assert_uint_le(b.cap, 8 * (paces[_i].waits + paces[_i].in) + 4096);
+	ck_assert_uint_le(b.cap, (paces[_i].waits + paces[_i].in) * 3 / 2 + 1500);
 	tunnel_buf_reset(&b);
 }
 END_TEST
