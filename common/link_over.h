@@ -29,8 +29,9 @@ struct link_over_conf {			/* borrowed during the call only, tls for the link's l
 /*
  * inner is up, and is taken over (freed on failure, too); what it already holds as input is read as TLS. cb->on_up when the handshake is
  * done, or on_closed: REASON_LINK_PSK_REFUSED: the peer's alert or binder says "not the same key"; REASON_LINK_PSK_IDENTITY
- * (server): it named another identity; the certificates' reasons; REASON_LINK_PEER_PLAIN, _TIMEOUT, _BROKEN: nothing is said
- * about the key then (U3). RC_NOMEM, RC_CRYPTO, RC_RANGE (identity, key).
+ * (server): it named another identity. Nothing is said about the key (U3) by _PSK_NONE: it would not be authenticated by one;
+ * REASON_LINK_TLS_ROLE, _TLS_ALPN, _TLS_BROKEN; the certificates' reasons; _PEER_PLAIN, _TIMEOUT, _BROKEN. on_closed waits until the
+ * last words have left inner. RC_NOMEM, RC_CRYPTO, RC_RANGE (identity, key).
  */
 enum rc link_over(struct link *inner, struct clock *clock, const struct link_over_conf *conf, const struct link_cb *cb, void *arg,
     struct link **out) MUST_USE;
