@@ -9,8 +9,8 @@
  *	                                                          │   until a newer one is proven; an establishment
  *	                                                          └─> anything else: the same key again, after a while
  *
- * Pauses double from 1 s to 1 min, each shortened by up to a half at random; establishments that bring a key, and yet no tunnel, are
- * at most EXTDEV_USE_KEYS_PER_HOUR.
+ * Pauses double from 1 s to 1 min, each shortened by up to a half at random; establishments that end, with a key or for good without
+ * one, and yet with no tunnel, are at most EXTDEV_USE_PER_HOUR.
  */
 #ifndef EXTDEVD_USE_H
 #define EXTDEVD_USE_H
@@ -18,7 +18,7 @@
 #include "extdevd/channel.h"
 #include "extdevd/core.h"
 
-#define EXTDEV_USE_KEYS_PER_HOUR 6
+#define EXTDEV_USE_PER_HOUR 6
 #define EXTDEV_USE_BACK_OFF_MS 1000	/* the first pause */
 
 struct extdev_forgetting;
@@ -49,7 +49,7 @@ struct extdev_use {
 	struct clock_timer *again;
 	int64_t back_off_ms, tried_ms;
 	bool began;				/* the establishment under way is ours */
-	int64_t made_ms[EXTDEV_USE_KEYS_PER_HOUR];	/* when the last ones brought a key; 0 = never */
+	int64_t made_ms[EXTDEV_USE_PER_HOUR];	/* when the last ones ended; 0 = never */
 	unsigned next_made;
 
 	struct clock_timer *renew;		/* renew.c */
@@ -81,8 +81,8 @@ enum rc extdev_use_pick(struct extdev_mt *m, struct extdev_key *out) MUST_USE;
 enum rc extdev_use_find(struct extdev *e, const struct mt_id *mt, const struct triple *t, struct extdev_key *out) MUST_USE;
 /* No key, or none that is shared: an establishment by itself, unless there were too many. Its end is heard by use.c. */
 void extdev_use_establish(struct extdev_mt *m);
-/* One brought a key. */
-void extdev_use_count_key(struct extdev_use *u, int64_t now_ms);
+/* One ended: with a key, or for good without one. */
+void extdev_use_count(struct extdev_use *u, int64_t now_ms);
 /* The MT says, or the handshake, that c's key is not shared. */
 void extdev_use_not_shared(struct extdev_channel *c, const struct extdev_channel_end *end);
 /* The expiry timer of all tunnels: set, and run. */

@@ -65,7 +65,7 @@ extdev_use_on_key(struct extdev_mt *m, const struct extdev_key *k, bool reused)
 	if (!reused)
 		u->refused = false;
 	if (u->began && !reused)
-		extdev_use_count_key(u, clock_mono_ms(m->e->s.clock));
+		extdev_use_count(u, clock_mono_ms(m->e->s.clock));
 	u->began = false;
 	log_debug("use: mt=%s btid=%s: a key is there", m->conf->name, k->from.triple.btid.s);
 	extdev_renew_plan(m);
@@ -81,6 +81,8 @@ extdev_use_on_no_key(struct extdev_mt *m, enum reason why, bool later, const cha
 	bool ours = u->began;
 
 	u->began = false;
+	if (ours && !later)
+		extdev_use_count(u, clock_mono_ms(m->e->s.clock));
 	if (ours || extdev_use_pick(m, &k) != RC_OK) {		/* else it concerns nobody here */
 		if (!later) {
 			u->lost = u->refused = false;

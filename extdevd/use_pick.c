@@ -97,10 +97,10 @@ extdev_use_confirm(struct extdev_mt *m, const struct triple *t)
 /* --- not shared, or none: another one */
 
 void
-extdev_use_count_key(struct extdev_use *u, int64_t now_ms)
+extdev_use_count(struct extdev_use *u, int64_t now_ms)
 {
 	u->made_ms[u->next_made] = now_ms;
-	u->next_made = (u->next_made + 1) % EXTDEV_USE_KEYS_PER_HOUR;
+	u->next_made = (u->next_made + 1) % EXTDEV_USE_PER_HOUR;
 }
 
 void
@@ -111,9 +111,14 @@ extdev_use_establish(struct extdev_mt *m)
 
 	if (m->p.state != EXTDEV_IDLE)
 		return;		/* its end is told */
+	/* one is tried again by itself, as the Key Center asked for (N6); only somebody who waits may hurry it */
+	if (m->p.wanted && clock_timer_armed(m->p.again) && TAILQ_EMPTY(&u->users) && !extdev_services_waiting(m)) {
+		u->began = true;
+		return;
+	}
 	if (oldest != 0 && left > 0) {
-		log_reason(REASON_EXT_USE_LOOP, "use: mt=%s: %d keys within the hour; no other before %d s are over", m->conf->name,
-		    EXTDEV_USE_KEYS_PER_HOUR, (int)(left / 1000));
+		log_reason(REASON_EXT_USE_LOOP, "use: mt=%s: %d establishments within the hour; no other before %d s are over", m->conf->name,
+		    EXTDEV_USE_PER_HOUR, (int)(left / 1000));
 		extdev_services_on_no_tunnel(m, REASON_EXT_USE_LOOP);
 		extdev_use_not_now(m, REASON_EXT_USE_LOOP, left, "");
 		return;

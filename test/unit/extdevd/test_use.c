@@ -299,8 +299,48 @@ START_TEST(U3_a_MT_that_never_shares_is_not_asked_for_ever)
 		rig_naf_key(1, 864000);
 		rig_complete(B1, 1);
 	}
-	ck_assert_int_eq(rig.n_requests, 1 + EXTDEV_USE_KEYS_PER_HOUR);
+	ck_assert_int_eq(rig.n_requests, 1 + EXTDEV_USE_PER_HOUR);
 	ck_assert_ptr_nonnull(strstr(rig.log, reason_get(REASON_EXT_USE_LOOP)->code));
+}
+END_TEST
+
+/* U3: not the MT's key, and the Key Center gives no other: bounded, too. */
+START_TEST(U3_a_Key_Center_that_always_refuses_is_not_asked_for_ever)
+{
+	use.answer = REASON_LOCAL_UNKNOWN_KEY;
+	rig.mts[0].use_on_connect = true;
+	mt_uses(B1);
+	for (int i = 0; i < 650; i++) {		/* almost an hour */
+		rig_advance(5000);
+		if (TAILQ_EMPTY(&rig.mt.in))
+			continue;
+		rig_info(B1);
+		rig_derive(B1, B1);
+		rig_naf_error(403, "refused", NULL);
+	}
+	ck_assert_int_eq(rig.n_requests, 1 + EXTDEV_USE_PER_HOUR);
+	ck_assert_int_eq(rig_keys().confirmed, 1);
+}
+END_TEST
+
+/* N6: what is pending is repeated alone, and when the Key Center said. */
+START_TEST(N6_an_establishment_of_ours_waits_as_the_Key_Center_says)
+{
+	use.answer = REASON_LOCAL_UNKNOWN_KEY;
+	rig.mts[0].use_on_connect = true;
+	mt_uses(B1);
+	rig_info(B1);
+	rig_derive(B1, B1);
+	rig_naf_error(503, "unavailable", "200");
+	rig_advance(190 * 1000);
+	ck_assert_int_eq(rig.n_requests, 2);
+	rig_advance(15 * 1000);
+	ck_assert_int_eq(rig.n_requests, 3);
+	use.answer = REASON_NONE;
+	rig_naf_key(1, 3600);
+	rig_complete(B1, 1);
+	rig_advance(3000);
+	ck_assert_int_eq(use_tunnels(), 1);
 }
 END_TEST
 
@@ -574,6 +614,8 @@ main(void)
 	tcase_add_test(plain, U3_unknown_key_the_same_key_again);
 	tcase_add_test(plain, U3_another_key_under_the_same_triple);
 	tcase_add_test(plain, U3_a_MT_that_never_shares_is_not_asked_for_ever);
+	tcase_add_test(plain, U3_a_Key_Center_that_always_refuses_is_not_asked_for_ever);
+	tcase_add_test(plain, N6_an_establishment_of_ours_waits_as_the_Key_Center_says);
 	tcase_add_test(plain, seed_7_3_no_key_at_all_is_made_when_it_is_wanted);
 	tcase_add_test(plain, an_establishment_that_is_refused_ends_the_wish);
 	tcase_add_test(plain, the_link_cannot_be_dialled);
