@@ -154,6 +154,8 @@ enum rc mt_store_lose_keys(struct store *st, const struct iccid *iccid, const ch
 /* Must this key not be made again? With naf_id NULL: any of this device's of that B-TID. RC_NOTFOUND: it may. */
 enum rc mt_store_get_tombstone(struct store *st, const struct iccid *iccid, const struct device_id *id, const struct btid *btid,
     const struct naf_id *naf, int64_t now_s) MUST_USE;
+/* Was it revoked? A tombstone of a key that was only limited does not count: it may have been replaced, and its tunnels drain. RC_NOTFOUND. */
+enum rc mt_store_get_revoked(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t now_s) MUST_USE;
 
 /* N7: the live key that has waited longest to be asked about. RC_NOTFOUND: none is due. Caller mt_key_clear()s. */
 enum rc mt_store_due_key(struct store *st, int64_t now_s, struct mt_key *out) MUST_USE;

@@ -105,6 +105,21 @@ mt_store_get_tombstone(struct store *st, const struct iccid *iccid, const struct
 	return RC_OK;
 }
 
+enum rc
+mt_store_get_revoked(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t now_s)
+{
+	struct mt_key_name n;
+	sqlite3_stmt *q;
+	enum rc rc;
+
+	mt_sql_name_key(iccid, t, &n);
+	rc = sql_bind(st, MT_SQL_GET_REVOKED, &q, "ttttit", MT_KEY_PARTS(&n), now_s, reason_get(REASON_MT_KEY_LIMITED)->code);
+	if (rc != RC_OK || (rc = sql_step(q)) != RC_OK)
+		return rc;
+	sql_done(q);
+	return RC_OK;
+}
+
 /* --- what the Key Center is asked (N7, N10) */
 
 enum rc

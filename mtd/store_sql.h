@@ -67,6 +67,7 @@
 	X(ENTOMB_DEVICE, "INSERT OR REPLACE INTO tombstone (icc_id, device_id, btid, naf_id, reason, expires)" \
 	    " SELECT icc_id, device_id, btid, naf_id, ?2, max(expires, ks_expires) FROM key WHERE device_id = ?1") \
 	X(GET_TOMBSTONE, "SELECT 1 FROM tombstone AS t WHERE " MT_SQL_THE_KEY " AND expires > ?5 AND " MT_SQL_NO_KEY("?5")) \
+	X(GET_REVOKED, "SELECT 1 FROM tombstone WHERE " MT_SQL_THE_KEY " AND expires > ?5 AND reason <> ?6") \
 	X(ANY_TOMBSTONE, "SELECT 1 FROM tombstone AS t WHERE icc_id = ?1 AND device_id = ?2 AND btid = ?3 AND expires > ?4 AND " \
 	    MT_SQL_NO_KEY("?4") " LIMIT 1") \
 	X(DUE_KEY, "SELECT " MT_SQL_KEY_COLUMNS " FROM key WHERE ask_at <= ?1 AND expires > ?1 ORDER BY ask_at LIMIT 1") \

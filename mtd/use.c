@@ -140,7 +140,7 @@ judge(struct mt_tunnel *t)
 	if (rc != RC_NOTFOUND)
 		return why;
 	/* N8: ended, not replaced */
-	if (mt_store_get_tombstone(st, &iccid, &t->triple.device_id, &t->triple.btid, &t->triple.naf_id, now) == RC_OK)
+	if (mt_store_get_revoked(st, &iccid, &t->triple, now) == RC_OK)
 		return REASON_MT_KEY_GONE;
 	/* U1, K2: of a pair's keys one is confirmed. It is another one: this one was replaced, and serves on, but no longer than it could. */
 	rc = mt_store_key_of(st, &iccid, &t->heir, now, &k);

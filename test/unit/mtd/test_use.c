@@ -500,6 +500,32 @@ START_TEST(N9_a_limited_key_ends_earlier)
 }
 END_TEST
 
+/* A key that was limited before, and then replaced, is replaced like any other: its tombstone does not say that it was revoked. */
+START_TEST(N9_a_limited_key_that_was_replaced)
+{
+	struct triple t;
+	struct iccid iccid;
+	struct stream s;
+	bool shorter;
+
+	up();
+	tun_open(&x, &a);
+	stream_open(&s, &x, SERVICE);
+	t = made_triple(&a);
+	ck_ok(mt_store_last_card(rig.store, &iccid));
+	ck_ok(mt_store_limit_key(rig.store, &iccid, &t, RIG_NOW + 3000, &shorter));
+	mt_gba_keys_gone(rig.mt->gba, RIG_NOW + 3000);
+	rig_run();
+	renew(true);
+	ck_assert(!x.closed && !s.closed);
+	stream_echoes(&s, "on");
+	clock_advance(rig.clock, (RIG_NOW + 3000) * 1000 - clock_now_ms(rig.clock));	/* no longer than to its end */
+	rig_run();
+	ck_assert(x.closed && s.closed);
+	ck_assert(!y.closed);
+}
+END_TEST
+
 START_TEST(N8_a_revoked_key_ends_its_tunnels_at_once)
 {
 	struct triple t;
@@ -682,6 +708,7 @@ main(void)
 	tcase_add_test(t, T1_a_tunnel_ends_after_a_step_of_the_clock);
 	tcase_add_test(t, T2_a_jump_closes_no_tunnel);
 	tcase_add_test(t, N9_a_limited_key_ends_earlier);
+	tcase_add_test(t, N9_a_limited_key_that_was_replaced);
 	tcase_add_test(t, N8_a_revoked_key_ends_its_tunnels_at_once);
 	tcase_add_loop_test(t, C2_tunnels_while_the_card_is_out, 0, 3);
 	tcase_add_test(t, C2_another_card_closes_tunnels);
