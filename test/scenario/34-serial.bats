@@ -35,6 +35,20 @@ teardown_file() { lab_down; }
 	kj mtd health >/dev/null
 }
 
+@test "U8: conf/ has a sample link for each medium that the paper names (chapter 4), and each is taken" {
+	for d in mtd extdevd; do
+		section=local
+		[ $d = mtd ] || section=mt
+		samples=$BATS_TEST_TMPDIR/samples
+		sed -n "/^#$section \"/,/^#}/s/^#//p" "$ROOT/conf/$d.conf" >"$samples"
+		for medium in bluetooth irda usb cable; do grep -qx "$section \"$medium\" {" "$samples"; done
+		grep -q '"unix:/' "$samples"
+		grep -q '= "tcp:' "$ROOT/conf/$d.conf"
+		sed '/^local "/,/^}/d' "$LAB/$d.conf" | cat - "$samples" >"$BATS_TEST_TMPDIR/$d.conf"
+		"$KSLOCAL_BIN/$d" -n -c "$BATS_TEST_TMPDIR/$d.conf"
+	done
+}
+
 @test "U6: ksctl line says what it did; its ends are gone with it" {
 	"$KSLOCAL_BIN/ksctl" line "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b" --repeat 100000 >"$BATS_TEST_TMPDIR/out" 3>&- &
 	line=$!
