@@ -158,17 +158,6 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg
 	return 0;
 }
 
-static bool
-parse_status(struct span v, int *out)
-{
-	uint64_t n;
-
-	if (v.n != 3 || !span_decimal(v, 999, &n))
-		return false;
-	*out = (int)n;
-	return true;
-}
-
 static int
 on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_n, const uint8_t *value, size_t value_n,
     uint8_t flags, void *arg)
@@ -176,6 +165,7 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 	struct tunnel *t = arg;
 	struct tunnel_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	struct span k = span_of(name, name_n), v = span_of(value, value_n);
+	uint64_t status;
 
 	(void)flags;
 	if (s == NULL)
@@ -186,8 +176,8 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 			s->connect = span_eq_str(v, "CONNECT");
 		else if (span_eq_str(k, ":authority"))
 			s->named = span_to_str(v, s->service, sizeof s->service) && tunnel_service_ok(s->service);
-	} else if (s->state == STREAM_ASKED && !t->server && span_eq_str(k, ":status") && !parse_status(v, &s->status)) {
-		s->status = 0;
+	} else if (s->state == STREAM_ASKED && !t->server && span_eq_str(k, ":status") && span_decimal(v, 999, &status)) {
+		s->status = (int)status;
 	}
 	return 0;
 }
@@ -308,8 +298,6 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 		why = t->going ? REASON_TUNNEL_CLOSED : REASON_TUNNEL_LIMIT;
 	else if (code == NGHTTP2_NO_ERROR || code == NGHTTP2_CANCEL || code == NGHTTP2_INTERNAL_ERROR)
 		why = REASON_TUNNEL_RESET;
-	if (s->state == STREAM_ASKED && !t->server && why == REASON_NONE)
-		why = REASON_TUNNEL_BROKEN;	/* no answer at all */
 	if (s->state == STREAM_CLOSING)
 		why = REASON_NONE;
 	tunnel_stream_over(s, why, text);

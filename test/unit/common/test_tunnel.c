@@ -403,6 +403,33 @@ START_TEST(input_limit)
 }
 END_TEST
 
+/* Said before there is an answer. */
+START_TEST(input_limit_early)
+{
+	static uint8_t much[400000];
+	struct user *u;
+
+	sv.pattern.deaf = cl.users[0].deaf = true;
+	sv.hold = true;
+	pair();
+	u = open_stream("modem");
+	link_set_input_limit(u->l, 10);		/* too little to be of use: 1,024 */
+	settle();
+	link_set_input_limit(sv.users[0].l, 300000);
+	ck_ok(tunnel_accept(sv.users[0].l));
+	settle();
+	ck_ok(link_write(u->l, span_of(much, sizeof much)));
+	ck_ok(link_write(sv.users[0].l, span_of(much, sizeof much)));
+	settle();
+	ck_assert_uint_eq(link_input(sv.users[0].l).n, 300000);
+	/* a window that shrinks cannot take back what it had promised */
+	ck_assert_uint_le(link_input(u->l).n, 256 * 1024);
+	link_drain(u->l, link_input(u->l).n);
+	settle();
+	ck_assert_uint_le(link_input(u->l).n, 1024);
+}
+END_TEST
+
 START_TEST(unsent_limit)
 {
 	struct user *u;
@@ -550,6 +577,7 @@ main(void)
 	tcase_add_test(t, all_but_one_deaf_U5);
 	tcase_add_test(t, partial_drains);
 	tcase_add_test(t, input_limit);
+	tcase_add_test(t, input_limit_early);
 	tcase_add_test(t, unsent_limit);
 	tcase_add_test(t, a_hundred_at_once);
 	tcase_add_test(t, fair);

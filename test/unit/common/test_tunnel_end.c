@@ -134,6 +134,44 @@ START_TEST(close_of_a_stream)
 }
 END_TEST
 
+START_TEST(close_after_shutdown)
+{
+	struct user *u;
+
+	pair();
+	u = opened("modem");
+	ck_ok(link_shutdown(u->l));
+	settle();
+	link_close(u->l);
+	settle();
+	ck_assert_int_eq(u->closed, 1);
+	ck_assert_int_eq(u->why, REASON_NONE);
+	ck_assert_int_eq(v->eof, 1);
+	ck_assert_int_eq(v->closed, 1);
+}
+END_TEST
+
+/* The peer cuts what its user has said goodbye to. */
+START_TEST(close_meets_reset)
+{
+	static uint8_t much[400000];
+	struct user *u;
+
+	sv.pattern.deaf = true;
+	pair();
+	u = opened("modem");
+	ck_ok(link_write(u->l, span_of(much, sizeof much)));
+	link_close(u->l);
+	settle();
+	ck_assert_int_eq(u->closed, 0);
+	link_reset(v->l);
+	v->l = NULL;
+	settle();
+	ck_assert_int_eq(u->closed, 1);
+	ck_assert_int_eq(u->why, REASON_NONE);
+}
+END_TEST
+
 START_TEST(close_before_the_answer)
 {
 	struct user *u;
@@ -659,6 +697,8 @@ main(void)
 	tcase_add_test(t, end_waits_for_the_reader);
 	tcase_add_test(t, close_does_not_wait_for_the_reader);
 	tcase_add_test(t, close_of_a_stream);
+	tcase_add_test(t, close_after_shutdown);
+	tcase_add_test(t, close_meets_reset);
 	tcase_add_test(t, close_before_the_answer);
 	tcase_add_test(t, close_of_a_stream_that_nobody_reads);
 	tcase_add_test(t, whole_links);

@@ -155,13 +155,19 @@ status_of(unsigned id)
 }
 
 static void
-raw_up(void)
+raw_up_unacknowledged(void)
 {
 	raw_client = true;
 	settle();
 	raw_say(&cl, span_str("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
 	frame(&cl, SETTINGS, 0, 0, span_of(NULL, 0));
 	settle();
+}
+
+static void
+raw_up(void)
+{
+	raw_up_unacknowledged();
 	frame(&cl, SETTINGS, ACK, 0, span_of(NULL, 0));
 	settle();
 	ck_assert_int_eq(sv.up, 1);
@@ -335,12 +341,8 @@ END_TEST
 /* After our SETTINGS were acknowledged, one stream too many is a broken peer; before, it is refused. */
 START_TEST(too_many_streams_U5)
 {
-	raw_client = true;
 	sv.conf.streams_max = 5;
-	settle();
-	raw_say(&cl, span_str("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
-	frame(&cl, SETTINGS, 0, 0, span_of(NULL, 0));
-	settle();
+	raw_up_unacknowledged();
 	if (_i == 1)
 		frame(&cl, SETTINGS, ACK, 0, span_of(NULL, 0));
 	for (unsigned i = 0; i < 5; i++)
@@ -366,11 +368,16 @@ START_TEST(asks_without_reading_U5)
 	struct fields f = { .n = 0 };
 	unsigned id = 1;
 
-	raw_up();
-	field(&f, ":method", "GET");
-	field(&f, ":scheme", "http");
+	if (_i == 2)
+		raw_up_unacknowledged();
+	else
+		raw_up();
+	field(&f, ":method", _i == 2 ? "CONNECT" : "GET");
 	field(&f, ":authority", "modem");
-	field(&f, ":path", "/");
+	if (_i != 2) {
+		field(&f, ":scheme", "http");
+		field(&f, ":path", "/");
+	}
 	link_set_cb(cl.raw, NULL, NULL);
 	link_set_input_limit(cl.raw, 0);
 	for (int i = 0; i < 40000 && sv.t != NULL; i++) {
@@ -381,6 +388,10 @@ START_TEST(asks_without_reading_U5)
 		case 1:
 			frame(&cl, SETTINGS, 0, 0, span_of(NULL, 0));
 			break;
+		case 2:		/* beyond our limit, of which it has not heard: RST_STREAM for each */
+			frame(&cl, HEADERS, END_HEADERS, id, fields_span(&f));
+			id += 2;
+			break;
 		default:
 			frame(&cl, HEADERS, END_HEADERS | END_STREAM, id, fields_span(&f));
 			id += 2;
@@ -390,6 +401,7 @@ START_TEST(asks_without_reading_U5)
 			settle();
 		ck_assert_uint_lt(link_unsent(tunnel_link(sv.t)), 512 * 1024);
 		ck_assert_uint_le(tunnel_streams(sv.t), 100);
+		sv.n_users = sv.n_users < 100 ? sv.n_users : 100;
 	}
 	/* now it reads, and learns what it is */
 	link_set_cb(cl.raw, &raw_cb, &cl);
@@ -397,6 +409,7 @@ START_TEST(asks_without_reading_U5)
 	settle();
 	ck_assert_int_eq(sv.closed, 1);
 	ck_assert_int_eq(sv.why, REASON_TUNNEL_BROKEN);
+	ck_assert(_i != 2 || strstr(sv.detail, "does not read") != NULL);
 }
 END_TEST
 
@@ -506,6 +519,25 @@ START_TEST(heads_that_end)
 }
 END_TEST
 
+/* It says that it goes, and opens streams all the same. */
+START_TEST(opens_after_goaway)
+{
+	raw_up();
+	stands(1);
+	frame(&cl, GOAWAY, 0, 0, span_of("\0\0\0\0\0\0\0\0", 8));
+	connect_to(3, "modem");
+	settle();
+	ck_assert_uint_eq(code_of(RST_STREAM, 3), 7);
+	ck_assert_int_eq(sv.n_users, 1);
+	ck_assert_int_eq(sv.closed, 0);
+	link_reset(sv.users[0].l);
+	sv.users[0].l = NULL;
+	settle();
+	ck_assert_int_eq(sv.closed, 1);
+	ck_assert_int_eq(sv.why, REASON_NONE);
+}
+END_TEST
+
 /* --- the other way: a server that is odd */
 
 static const struct { const char *octets; size_t n; enum reason why; } answers[] = {
@@ -574,6 +606,7 @@ main(void)
 	tcase_add_test(t, head_out_of_the_table_U5);
 	tcase_add_test(t, octets_before_the_answer);
 	tcase_add_test(t, heads_that_end);
+	tcase_add_test(t, opens_after_goaway);
 	suite_add_tcase(s, t);
 	t = tcase_create("floods");
 	tcase_add_checked_fixture(t, start, stop);
@@ -581,7 +614,7 @@ main(void)
 	tcase_add_test(t, continuations_U5);
 	tcase_add_test(t, rapid_reset_U5);
 	tcase_add_loop_test(t, too_many_streams_U5, 0, 2);
-	tcase_add_loop_test(t, asks_without_reading_U5, 0, 3);
+	tcase_add_loop_test(t, asks_without_reading_U5, 0, 4);
 	tcase_add_test(t, beyond_the_window_U5);
 	suite_add_tcase(s, t);
 	t = tcase_create("broken");
