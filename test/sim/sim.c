@@ -363,15 +363,21 @@ sim_steps(const struct sim *s)
 #define K_HEX "465b5ce8b199b49faa5f0a2ee238a6bc"
 #define OPC_HEX "cd63cb71954a9f4e48a5994e37a02baf"
 
-static void
-insert_card(struct sim *s)
+void
+sim_card(struct sim *s, bool in)
 {
 	static const char text[] = "iccid = \"89441000309999999999\"\nimsi = \"001010123456789\"\nmnc_len = 2\n"
 	    "k = \"" K_HEX "\"\nopc = \"" OPC_HEX "\"\n";
 	struct mt_card_image image = { 0 };
 
+	if (in == s->card_in)
+		return;
+	s->card_in = in;
+	if (!in) {
+		mt_uicc_soft_eject(s->uicc);
+		return;
+	}
 	must(mt_card_image_parse("sim card", span_str(text), stderr, &image), "card image");
-	must(mt_uicc_soft_new(s->clock, &s->host[SIM_MT].rnd.rnd, &s->uicc), "card reader");
 	must(mt_uicc_soft_insert_image(s->uicc, &image, NULL), "card");
 	mt_card_image_clear(&image);
 }
@@ -419,7 +425,8 @@ sim_new(const struct sim_conf *conf)
 		must(secret_from(span_of(key, sizeof key), &h->key), "store key");
 		(void)snprintf(h->path, sizeof h->path, "%s/%s.db", s->dir, h->name);
 	}
-	insert_card(s);
+	must(mt_uicc_soft_new(s->clock, &s->host[SIM_MT].rnd.rnd, &s->uicc), "card reader");
+	sim_card(s, true);
 	sim_echo_start(s);
 	for (size_t i = 0; i < s->n_hosts; i++)
 		sim_boot(s, (enum sim_host)i);

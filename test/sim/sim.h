@@ -94,6 +94,8 @@ void sim_kill_within(struct sim *s, enum sim_host h);
 void sim_boot(struct sim *s, enum sim_host h);
 /* A dead host's store is lost. */
 void sim_wipe(struct sim *s, enum sim_host h);
+/* The card is pulled, in the midst of whatever it does, and put in again. */
+void sim_card(struct sim *s, bool in);
 /* After this many more steps host h is killed and booted again; 0 = not any more. */
 void sim_kill_after(struct sim *s, enum sim_host h, uint64_t steps);
 

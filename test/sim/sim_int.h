@@ -38,6 +38,7 @@ struct sim {
 	struct host *host;
 	size_t n_hosts;
 	struct mt_uicc *uicc;		/* the card survives its phone */
+	bool card_in;
 	struct link_listener *echo;
 	LIST_HEAD(, echo) echoes;
 	LIST_HEAD(, user) users;

@@ -17,6 +17,7 @@ struct trouble {
 	struct rnd_seeded rnd;
 	unsigned deaths;
 	int64_t *back_ms;		/* per host: dead until then */
+	int64_t card_ms;		/* out until then */
 	int64_t cut_ms[5];		/* per place: cut until then; 0 = it is not */
 };
 
@@ -127,12 +128,15 @@ somebody_wants_a_key(struct trouble *t)
 		extdev_establish(sim_core(t->s, h), &w, nobody_listens, NULL, NULL);
 }
 
-/* The Key Center's operator takes a key back, or ends it sooner; the device's forgets all; the MT's bootstraps. Refusals are fine. */
+/*
+ * The Key Center's operator takes a key back, or ends it sooner; the device's forgets all; the MT's bootstraps, or pulls the card;
+ * somebody sets everybody's clock, a little (T2). Refusals are fine.
+ */
 static void
 an_operator_acts(struct trouble *t)
 {
 	enum sim_host h = (enum sim_host)(SIM_DEV + below(t, (uint32_t)(sim_hosts(t->s) - SIM_DEV)));
-	uint32_t what = below(t, 4);
+	uint32_t what = below(t, 6);
 	char until[UTC_TEXT_LEN + 1];
 	json_t *keys, *k;
 
@@ -140,7 +144,12 @@ an_operator_acts(struct trouble *t)
 		(void)sim_try(t->s, SIM_MT, "bootstrap", NULL, NULL);
 	} else if (what == 1 && sim_alive(t->s, h)) {
 		(void)sim_try(t->s, h, "key-forget", json_pack("{s:b}", "all", 1), NULL);
-	} else if (what >= 2 && sim_alive(t->s, SIM_NAFKC)) {
+	} else if (what == 4) {
+		sim_card(t->s, false);
+		t->card_ms = now_ms(t) + below(t, 8000);
+	} else if (what == 5) {
+		clock_step_wall(sim_clock(t->s), (int64_t)below(t, 120000) - 60000);
+	} else if ((what == 2 || what == 3) && sim_alive(t->s, SIM_NAFKC)) {
 		keys = sim_keys(t->s, SIM_NAFKC);
 		clock_print_utc(clock_now_s(sim_clock(t->s)) + 1 + below(t, 300), until);
 		if (json_array_size(keys) > 0) {
@@ -200,6 +209,8 @@ something_happens(struct trouble *t)
 static void
 things_mend(struct trouble *t, bool all)
 {
+	if (all || t->card_ms <= now_ms(t))
+		sim_card(t->s, true);
 	for (size_t i = 0; i < sim_hosts(t->s); i++)
 		if (!sim_alive(t->s, (enum sim_host)i) && (all || t->back_ms[i] <= now_ms(t)))
 			sim_boot(t->s, (enum sim_host)i);
