@@ -118,7 +118,9 @@ extdev_store_get_mt(struct store *st, const char *name, struct mt_id *out)
 enum rc
 extdev_store_put_mt(struct store *st, const char *name, const struct mt_id *id)
 {
-	return sql_run(st, EXTDEV_SQL_PUT_MT, NULL, "tt", name, id->s);
+	enum rc rc = sql_run(st, EXTDEV_SQL_PUT_MT, NULL, "tt", name, id->s);
+
+	return rc == RC_OK ? sql_run(st, EXTDEV_SQL_DELETE_STRAYS, NULL, "") : rc;
 }
 
 /* --- key requests */

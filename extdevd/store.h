@@ -24,7 +24,10 @@
 enum rc extdev_store_get_self(struct store *st, struct device_id *out) MUST_USE;
 enum rc extdev_store_put_self(struct store *st, const struct device_id *id) MUST_USE;
 
-/* Who answered last behind the mt section of that name. RC_NOTFOUND. */
+/*
+ * Who answered last behind the mt section of that name. RC_NOTFOUND. put: the key request of an MT that is behind no section any more
+ * goes, for nobody would ever repeat it; its keys stay to their ends.
+ */
 enum rc extdev_store_get_mt(struct store *st, const char *name, struct mt_id *out) MUST_USE;
 enum rc extdev_store_put_mt(struct store *st, const char *name, const struct mt_id *id) MUST_USE;
 

@@ -71,6 +71,7 @@ static const char *const sql[EXTDEV_SQL_N] = {
 	[EXTDEV_SQL_PUT_SELF] = "INSERT OR REPLACE INTO self (one, device_id) VALUES (1, ?1)",
 	[EXTDEV_SQL_GET_MT] = "SELECT mt_id FROM mt WHERE name = ?1",
 	[EXTDEV_SQL_PUT_MT] = "INSERT OR REPLACE INTO mt (name, mt_id) VALUES (?1, ?2)",
+	[EXTDEV_SQL_DELETE_STRAYS] = "DELETE FROM request WHERE mt_id NOT IN (SELECT mt_id FROM mt)",
 	[EXTDEV_SQL_GET_REQUEST] =
 	    "SELECT mt_id, naf_id, btid, device_id, challenge, run, scenario, fresh FROM request WHERE mt_id = ?1",
 	[EXTDEV_SQL_PUT_REQUEST] =

@@ -394,6 +394,24 @@ START_TEST(another_MT_at_the_same_address)
 }
 END_TEST
 
+/* A key request for an MT that is not there any more would stay for ever. */
+START_TEST(N6_another_MT_at_the_same_address_ends_a_pending_request)
+{
+	rig_ask(&d, false, false);
+	rig_info(NULL);
+	rig_derive(NULL, B1);
+	rig_naf_silent(REASON_HTTP_UNREACHABLE);
+	ck_assert(rig_pending());
+	rig_mt_dies(&rig.mt);
+	rig_advance(2000);
+	ck_assert(rig_pending());		/* the same one again */
+	rig.mt.id = MT2;
+	rig_mt_dies(&rig.mt);
+	rig_advance(2000);
+	ck_assert_int_eq(rig_rows("request"), 0);
+}
+END_TEST
+
 /* --- the link */
 
 START_TEST(U9_hello_comes_first)
@@ -693,6 +711,7 @@ main(void)
 	tcase_add_test(t, no_complete_of_a_key_that_was_not_kept);
 	tcase_add_test(t, no_success_of_a_confirmation_that_was_not_kept);
 	tcase_add_test(t, another_MT_at_the_same_address);
+	tcase_add_test(t, N6_another_MT_at_the_same_address_ends_a_pending_request);
 	tcase_add_loop_test(t, the_MT_dies_during, 0, TABLE_N(stages));
 	tcase_add_loop_test(t, what_an_MT_may_ask, 0, TABLE_N(asked));
 	tcase_add_test(t, stop_while_idle);
