@@ -18,6 +18,7 @@
 
 #define BACK_OFF_MIN_MS 1000
 #define BACK_OFF_MAX_MS 60000
+#define BACK_OFF_SERIAL_MS 2000	/* looking at a device costs nobody anything, and it may be plugged in at any moment (U6) */
 
 struct extdev_ask {
 	LIST_ENTRY(extdev_ask) all;
@@ -204,6 +205,8 @@ down(struct extdev_mt *m, enum reason why, const char *detail)
 	if (l->why != why)		/* once, not at each attempt */
 		log_reason(why, "local: mt=%s address=%s: %s", m->conf->name, m->conf->address, l->detail);
 	l->why = why;
+	if ((why == REASON_LINK_SERIAL_OPEN || why == REASON_LINK_SERIAL_SILENT) && l->back_off_ms > BACK_OFF_SERIAL_MS)
+		l->back_off_ms = BACK_OFF_SERIAL_MS;
 	clock_timer_set(l->again, l->back_off_ms);
 	l->back_off_ms = 2 * l->back_off_ms > BACK_OFF_MAX_MS ? BACK_OFF_MAX_MS : 2 * l->back_off_ms;
 	extdev_on_link_down(m, why, l->detail);
