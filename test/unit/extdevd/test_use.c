@@ -525,6 +525,76 @@ START_TEST(a_clock_that_jumped_allows_no_use)
 }
 END_TEST
 
+/* --- N10: asked before use, where that is configured */
+
+static void
+setup_before_use(void)
+{
+	struct rig_done d;
+
+	rig_new();
+	memset(&use, 0, sizeof use);
+	rig.conf.state_before_use = true;
+	use_listen();
+	rig_start();
+	use.key = 1;
+	rig_scenario1(&d, B1, 1);
+	while (!TAILQ_EMPTY(&rig.questions))
+		rig_state(304, NULL, NULL);
+}
+
+START_TEST(N10_the_Key_Center_is_asked_first)
+{
+	struct use_done d;
+
+	use_ask(&d);
+	ck_assert_int_eq(use.n, 0);
+	rig_state_good(3600, "\"1\"");
+	ck_assert_int_eq(d.why, REASON_NONE);
+	ck_assert_int_eq(use_tunnels(), 1);
+}
+END_TEST
+
+START_TEST(N10_what_it_took_back_is_not_used_and_no_other_is_made)
+{
+	struct use_done d;
+
+	use_ask(&d);
+	rig_state(410, "<keyError xmlns=\"urn:x-kslocal:ua:1\"><reason>gone</reason><text>so it is</text></keyError>", NULL);
+	ck_assert_int_eq(d.n, 1);
+	ck_assert_int_eq(d.why, REASON_EXT_KEY_GONE);
+	ck_assert_int_eq(use.n, 0);
+	rig_advance(120000);
+	ck_assert_int_eq(use.n, 0);
+	rig_got_nothing();
+	ck_assert_int_eq(rig_keys().all, 0);
+}
+END_TEST
+
+START_TEST(N10_with_nobody_to_ask_it_is_used)
+{
+	struct use_done d;
+
+	use_ask(&d);
+	rig_state(0, NULL, NULL);
+	ck_assert_int_eq(d.why, REASON_NONE);
+	ck_assert_int_eq(use_tunnels(), 1);
+}
+END_TEST
+
+START_TEST(N10_a_stop_while_it_is_asked)
+{
+	struct use_done d;
+
+	use_ask(&d);
+	extdev_use_stop(&rig.e->mts[0]);
+	ck_assert_int_eq(d.why, REASON_STOPPING);
+	rig.e->stopping = true;
+	rig_run();
+	ck_assert_int_eq(use.n, 0);
+}
+END_TEST
+
 static bool stopped;
 
 static void
@@ -596,7 +666,8 @@ int
 main(void)
 {
 	Suite *s = suite_create("use");
-	TCase *plain = tcase_create("use"), *on_connect = tcase_create("on_connect"), *tls = tcase_create("tls");
+	TCase *plain = tcase_create("use"), *on_connect = tcase_create("on_connect"), *tls = tcase_create("tls"),
+	    *before = tcase_create("before use");
 
 	tcase_add_checked_fixture(plain, setup_plain, use_teardown);
 	tcase_add_test(plain, U4_an_operator_starts_it);
@@ -632,6 +703,12 @@ main(void)
 	tcase_add_checked_fixture(tls, setup_tls, use_teardown);
 	tcase_add_test(tls, U8_messages_and_tunnels_alike);
 	tcase_add_test(tls, U8_an_MT_without_certificates_is_named_and_not_talked_to);
+	tcase_add_checked_fixture(before, setup_before_use, use_teardown);
+	tcase_add_test(before, N10_the_Key_Center_is_asked_first);
+	tcase_add_test(before, N10_what_it_took_back_is_not_used_and_no_other_is_made);
+	tcase_add_test(before, N10_with_nobody_to_ask_it_is_used);
+	tcase_add_test(before, N10_a_stop_while_it_is_asked);
+	suite_add_tcase(s, before);
 	suite_add_tcase(s, plain);
 	suite_add_tcase(s, tls);
 	suite_add_tcase(s, on_connect);
