@@ -220,3 +220,18 @@ at() { "$KSLOCAL_BIN/ksctl" --json --socket "unix:$LAB/$1/sock" "${@:2}"; }
 		[ "$(python3 "$ROOT/test/scenario/echo_client.py" "$port" "by $s")" = "by $s" ]
 	done
 }
+
+@test "lab: --service is NAME=HOST:PORT, any number; status --json tells where each is, and a restart keeps it" {
+	for bad in echo echo=7 =127.0.0.1:7 Echo=127.0.0.1:7 'e"=127.0.0.1:7' echo=127.0.0.1:x; do
+		status_is 2 lab up --service "$bad" 2>/dev/null
+	done
+	up --service other=127.0.0.1:1
+	[ "$(lab status --json | get '.extdevd.services | keys | join(" ")')" = "echo other" ]
+	[ "$(lab_get .extdevd.services.echo)" = "$(service_port echo)" ]
+	before=$(service_port echo)
+	lab restart extdevd
+	[ "$(service_port echo)" = "$before" ]
+	# again is for a new lab
+	lab down
+	status_is 1 lab up --service x=127.0.0.1:1 2>/dev/null
+}
