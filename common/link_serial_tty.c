@@ -112,8 +112,8 @@ link_serial_tty_unsent(int fd)
 }
 
 /*
- * What has not left by now is dropped: close() would wait for it. Not asked for where nothing waits: on a pty that would take from the
- * other end what it has not read yet.
+ * What has not left by now is dropped: close() would wait for it. Not asked for where nothing waits: on a pty that would take what the
+ * kernel has not handed to the other end yet, and TIOCOUTQ does not count it.
  */
 void
 link_serial_tty_close(int fd)
