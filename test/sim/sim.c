@@ -126,6 +126,11 @@ boot_mt(struct sim *s, struct host *h)
 	must(naf_id_parse(span_str(SIM_NAF_ID), &conf.nafs[0]), "NAF_ID");
 	conf.n_centers = 1;
 	conf.centers[0].naf_id = conf.nafs[0];
+	if (s->conf.cautious) {
+		conf.state_interval_s = 60;
+		conf.state_grace_s = 120;
+		conf.state_before_use = true;
+	}
 	if (s->conf.tunnels) {
 		conf.n_services = 1;
 		(void)snprintf(conf.services[0].name, sizeof conf.services[0].name, "echo");
@@ -153,6 +158,11 @@ boot_dev(struct sim *s, struct host *h)
 	conf.id_kind = s->conf.random_each ? EXTDEV_ID_RANDOM_EACH : EXTDEV_ID_FIXED;
 	conf.device_id = h->device_id;
 	conf.at_start = s->conf.at_start;
+	if (s->conf.cautious) {
+		conf.state_interval_s = 60;
+		conf.state_grace_s = 120;
+		conf.state_before_use = true;
+	}
 	h->mt = (struct extdev_mt_conf){ .name = "phone", .address = SIM_LOCAL };
 	if (s->conf.tunnels) {
 		h->offered = (struct extdev_service_conf){ .name = "echo", .listen = h->service };

@@ -40,6 +40,7 @@ struct sim_conf {
 	size_t n_devices;		/* 0 = 1; each has a store, a certificate and a Device_ID of its own */
 	bool at_start;			/* devices establish by themselves */
 	bool random_each;		/* with a new Device_ID per establishment */
+	bool cautious;			/* both ends ask before use, every minute, and bridge two minutes of silence (N10) */
 	bool tunnels;			/* and use their keys: the MT offers an echo; bootstrappings cost nothing */
 };
 

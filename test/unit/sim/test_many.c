@@ -197,6 +197,17 @@ START_TEST(K5_random_each_amid_kills)
 }
 END_TEST
 
+/* N10: both ends ask before use, and close what nobody stands by. */
+START_TEST(N10_asking_before_use_amid_kills)
+{
+	s = sim_new(&(struct sim_conf){ .seed = 8000 + (uint64_t)_i, .n_devices = 3, .at_start = true, .tunnels = true, .cautious = true });
+	t = trouble_new(s, (uint64_t)_i, _i % 2 == 0, true);
+	trouble_run(t, TROUBLE_MS);
+	comes_to_work(_i);
+	end();
+}
+END_TEST
+
 START_TEST(U1_fifty_tunnels_and_random_kills)
 {
 	s = sim_new(&(struct sim_conf){ .seed = 6000 + (uint64_t)_i, .n_devices = DEVICES, .at_start = true, .tunnels = true });
@@ -227,6 +238,7 @@ main(void)
 	tcase_add_loop_test(c, U1_U3_K13_tunnels_amid_kills, first, only != NULL ? first + 1 : 1 + (seeds > 0 ? 5 * seeds : 10));
 	tcase_add_loop_test(c, K9_renewal_amid_kills, first, only != NULL ? first + 1 : 1 + (seeds > 0 ? 5 * seeds : 10));
 	tcase_add_loop_test(c, K5_random_each_amid_kills, first, only != NULL ? first + 1 : 1 + (seeds > 0 ? 5 * seeds : 6));
+	tcase_add_loop_test(c, N10_asking_before_use_amid_kills, first, only != NULL ? first + 1 : 1 + (seeds > 0 ? 5 * seeds : 6));
 	tcase_add_loop_test(c, U1_fifty_tunnels_and_random_kills, first, only != NULL ? first + 1 : 1 + (seeds > 0 ? seeds : 2));
 	suite_add_tcase(suite, c);
 	return unit_run(suite);
