@@ -74,10 +74,11 @@ killed_in_the_middle() {
 	three_agree
 }
 
+ended() { [[ $(tail -n 1 "$LAB/$1/log") == *"daemon: ended" ]] || { echo "$1:"; tail -n 8 "$LAB/$1/log"; return 1; }; }
 @test "SIGTERM ends each daemon in good order: it says so last, and its socket is gone" {
 	for d in extdevd mtd nafkcd bsfd; do
 		lab stop $d
-		[[ $(tail -n 1 "$LAB/$d/log") == *"daemon: ended" ]]
+		ended $d
 		[ ! -e "$LAB/run/$d.sock" ]
 	done
 	for d in bsfd nafkcd mtd extdevd; do lab start $d; done
