@@ -64,6 +64,7 @@ struct nafkc_conf {
 		const char *listen;	/* "127.0.0.1:8443"; this and the rest are main.c's */
 		const char *cert, *key, *client_ca, *crl;	/* crl NULL = none */
 		unsigned connections, per_ip;	/* at once; per_ip 0 = no limit of its own */
+		unsigned threads;		/* of TLS and HTTP; 0 = one per processor, at most 8 */
 	} ua;
 	struct {
 		const char *listen;	/* NULL = there is none */

@@ -81,7 +81,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(out.audit_keep_s, 365 * 86400LL);
 	ck_assert_str_eq(out.ua.listen, "127.0.0.1:8443");	/* loopback unless somebody says otherwise */
 	ck_assert_ptr_null(out.ua.crl);
-	ck_assert(out.ua.connections == 1024 && out.ua.per_ip == 0);
+	ck_assert(out.ua.connections == 1024 && out.ua.per_ip == 0 && out.ua.threads == 0);
 	ck_assert_ptr_null(out.ua_mt.listen);
 	ck_assert_int_eq(out.zn.timeout_s, 3);
 	ck_assert_int_eq(out.zn.watchdog_s, 30);
@@ -98,7 +98,7 @@ START_TEST(every_key_is_read)
 	struct nafkc_conf out;
 	struct conf *c;
 
-	snprintf(ua, sizeof ua, "%s listen = \"[::1]:0\"\nconnections = 9\nper_ip = 2\ncrl = \"%s\"", ua_files(), tmpdir_file("ca"));
+	snprintf(ua, sizeof ua, "%s listen = \"[::1]:0\"\nconnections = 9\nper_ip = 2\nthreads = 4\ncrl = \"%s\"", ua_files(), tmpdir_file("ca"));
 	snprintf(zn, sizeof zn, "timeout = \"5s\"\nwatchdog = \"6s\"\ncert = \"%s\"\nkey = \"%s\"\nca = \"%s\"\n"
 	    "peer \"relay.example.org\" { realm = \"other.org\"\naddress = \"relay.example.org:5868\"\ntls = yes\ninsecure = yes }",
 	    tmpdir_file("cert"), tmpdir_file("key"), tmpdir_file("ca"));
@@ -110,7 +110,7 @@ START_TEST(every_key_is_read)
 	ck_assert(out.audit_keep_s == 30 * 86400 && out.ua.crl != NULL && out.zn.timeout_s == 5 && out.zn.watchdog_s == 6);
 	ck_assert(out.zn.n_peers == 2 && out.zn.peers[0].tls && out.zn.peers[0].insecure && out.zn.cert != NULL);
 	ck_assert_str_eq(out.ua.listen, "[::1]:0");
-	ck_assert(out.ua.connections == 9 && out.ua.per_ip == 2);
+	ck_assert(out.ua.connections == 9 && out.ua.per_ip == 2 && out.ua.threads == 4);
 	done(&out, c);
 }
 END_TEST
@@ -174,6 +174,7 @@ static const struct {
 	{ NAF "\ncolour = red", NULL, "", PEER, "colour" },
 	{ NAF, "cert = \"/nonexistent\"\nkey = \"/nonexistent\"\nclient_ca = \"/nonexistent\"", "", PEER, "cert" },
 	{ NAF, "", "", PEER, "cert" },
+	{ NAF, "threads = 65", "", PEER, "threads" },
 	{ NAF, NULL, "timeout = 1h", PEER, "timeout" },
 	{ NAF, NULL, "watchdog = 5s", PEER, "watchdog" },
 	{ NAF, NULL, "", "realm = \"example.org\"", "address" },
