@@ -80,7 +80,32 @@ static const char *const migrations[] = {
 	"CREATE TABLE own ("			/* secrets of our own */
 	"  name TEXT PRIMARY KEY,"
 	"  value BLOB NOT NULL"			/* sealed */
-	") WITHOUT ROWID;"
+	") WITHOUT ROWID;",
+
+	/* Rows in order of arrival, and few short index entries: what a new key writes is mostly pages that the one before wrote, too. */
+	"CREATE TABLE key_by_arrival ("
+	"  id INTEGER PRIMARY KEY,"
+	"  naf_id TEXT NOT NULL,"
+	"  btid TEXT NOT NULL,"
+	"  device_id TEXT NOT NULL,"
+	"  ks_local_mt BLOB NOT NULL,"
+	"  kcv TEXT NOT NULL,"
+	"  issued INTEGER NOT NULL,"
+	"  expires INTEGER NOT NULL,"
+	"  state TEXT NOT NULL,"
+	"  spki BLOB,"				/* while not NULL, its Device_ID's too: so whose keys they are is found by the device */
+	"  ks_expires INTEGER,"
+	"  issuer BLOB,"
+	"  mt_pseudonym TEXT NOT NULL"
+	");"
+	"INSERT INTO key_by_arrival"
+	"  SELECT NULL, naf_id, btid, device_id, ks_local_mt, kcv, issued, expires, state, spki, ks_expires, issuer, mt_pseudonym FROM key;"
+	"DROP TABLE key;"
+	"ALTER TABLE key_by_arrival RENAME TO key;"
+	"CREATE UNIQUE INDEX key_triple ON key (btid, device_id, naf_id);"	/* what differs first, first */
+	"CREATE INDEX key_expires ON key (expires);"
+	"CREATE INDEX key_device ON key (device_id, expires);"
+	"CREATE INDEX key_marked ON key (state) WHERE state = 'marked';",
 };
 
 static const char *const sql[NAFKC_SQL_COUNT_OF] = {

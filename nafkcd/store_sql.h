@@ -24,7 +24,8 @@
 	    " WHERE expires > ?1 AND at <= ?1 ORDER BY at, btid, device_id") \
 	X(GET_DEVICE, "SELECT state, spki, lifetime_max, subject, " NAFKC_SQL_BLOCKED " FROM device d WHERE device_id = ?1") \
 	X(PUT_DEVICE, "INSERT OR REPLACE INTO device (device_id, state, spki, lifetime_max, subject) VALUES (?1, ?2, ?3, ?4, ?5)") \
-	X(COUNT_OTHERS, "SELECT count(DISTINCT device_id) FROM key WHERE spki = ?1 AND expires > ?2 AND device_id <> ?3") \
+	X(COUNT_OTHERS, "SELECT count(*) FROM device d WHERE spki = ?1 AND device_id <> ?3 AND" \
+	    " EXISTS (SELECT 1 FROM key k WHERE k.device_id = d.device_id AND k.expires > ?2 AND k.spki = ?1)") \
 	X(EACH_DEVICE, "SELECT device_id, state, spki, lifetime_max, subject, " NAFKC_SQL_BLOCKED " FROM device d ORDER BY device_id") \
 	X(PUT_BLOCK, "INSERT INTO block (kind, value, spki, at) VALUES (?1, ?2, ?3, ?4)" \
 	    " ON CONFLICT (kind, value) DO UPDATE SET spki = ifnull(excluded.spki, spki)") \
@@ -34,8 +35,8 @@
 	X(FIND_BARRED, "SELECT 1 FROM block WHERE spki = ?1 LIMIT 1") \
 	X(EACH_BLOCK, "SELECT kind, value, at FROM block ORDER BY kind, value") \
 	X(MARK_DEVICE, "UPDATE key SET state = 'marked' WHERE device_id = ?1 AND expires > ?2") \
-	X(MARK_SPKI, "UPDATE key SET state = 'marked' WHERE expires > ?2 AND (spki = ?1 OR" \
-	    " device_id IN (SELECT device_id FROM device WHERE spki = ?1) AND spki IS NULL)") \
+	X(MARK_SPKI, "UPDATE key SET state = 'marked' WHERE expires > ?2 AND" \
+	    " device_id IN (SELECT device_id FROM device WHERE spki = ?1) AND (spki = ?1 OR spki IS NULL)") \
 	X(MARK_ISSUER, "UPDATE key SET state = 'marked' WHERE issuer = ?1 AND expires > ?2") \
 	X(MARK_TRIPLE, "UPDATE key SET state = 'marked' WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?4") \
 	X(AUDIT_MARKED, "INSERT INTO audit (at, event, reason, device_id, btid, naf_id, kcv, expires, was, spki, subject)" \
@@ -60,8 +61,7 @@
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \
 	X(EACH_AUDIT, "SELECT at, event, device_id, btid, naf_id, kcv, expires, lower(ifnull(hex(spki), '')), subject, reason, was FROM audit" \
 	    " ORDER BY id DESC LIMIT ?1") \
-	X(EXPIRE_KEY, "DELETE FROM key WHERE (naf_id, btid, device_id) IN" \
-	    " (SELECT naf_id, btid, device_id FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
+	X(EXPIRE_KEY, "DELETE FROM key WHERE id IN (SELECT id FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
 	X(EXPIRE_TOMBSTONE, "DELETE FROM tombstone WHERE (naf_id, btid, device_id) IN" \
 	    " (SELECT naf_id, btid, device_id FROM tombstone WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
 	X(EXPIRE_AUDIT, "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= ?1 ORDER BY at LIMIT ?2)") \
