@@ -13,6 +13,15 @@ store_complain(struct store *st, const char *doing)
 	return RC_IO;
 }
 
+static enum rc
+run(struct store *st, enum own i)
+{
+	int r = sqlite3_step(st->own[i]);
+
+	sqlite3_reset(st->own[i]);
+	return r == SQLITE_DONE ? RC_OK : RC_IO;
+}
+
 struct sqlite3_stmt *
 store_stmt(struct store *st, size_t i)
 {
@@ -20,6 +29,9 @@ store_stmt(struct store *st, size_t i)
 
 	if (i >= st->schema->n_sql)
 		log_fatal("store: no statement %zu", i);
+	/* a turn's reads share one transaction: each by itself would lock, look for news and unlock */
+	if (!st->open && !st->reading)
+		st->reading = run(st, OWN_READ) == RC_OK;
 	s = st->stmt[i];
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
@@ -28,13 +40,28 @@ store_stmt(struct store *st, size_t i)
 
 /* --- transactions */
 
-static enum rc
-run(struct store *st, enum own i)
+/* A statement left in mid-row would hold the WAL. */
+static void
+reset_all(struct store *st)
 {
-	int r = sqlite3_step(st->own[i]);
+	for (size_t i = 0; i < st->schema->n_sql; i++)
+		if (sqlite3_stmt_busy(st->stmt[i]))
+			sqlite3_reset(st->stmt[i]);
+}
 
-	sqlite3_reset(st->own[i]);
-	return r == SQLITE_DONE ? RC_OK : RC_IO;
+/* It may have written outside of begin and end. */
+static enum rc
+end_reading(struct store *st)
+{
+	if (!st->reading)
+		return RC_OK;
+	st->reading = false;
+	if (run(st, OWN_COMMIT) == RC_OK)
+		return RC_OK;
+	store_complain(st, "end of reading");
+	if (!sqlite3_get_autocommit(st->db) && run(st, OWN_ROLLBACK) != RC_OK)
+		store_complain(st, "rollback");
+	return RC_IO;
 }
 
 /* A full disk or a failing one makes SQLite roll the whole transaction back; what earlier requests wrote is gone with it. */
@@ -52,6 +79,8 @@ enum rc
 store_begin(struct store *st)
 {
 	if (!st->open) {
+		if (end_reading(st) != RC_OK)
+			return RC_IO;
 		if (run(st, OWN_BEGIN) != RC_OK)
 			return store_complain(st, "begin");
 		st->open = true;
@@ -92,15 +121,6 @@ now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* A statement left in mid-row would hold the WAL. */
-static void
-reset_all(struct store *st)
-{
-	for (size_t i = 0; i < st->schema->n_sql; i++)
-		if (sqlite3_stmt_busy(st->stmt[i]))
-			sqlite3_reset(st->stmt[i]);
-}
-
 enum rc
 store_checkpoint(struct store *st)
 {
@@ -108,6 +128,8 @@ store_checkpoint(struct store *st)
 	if (st->open)
 		return RC_OK;
 	reset_all(st);
+	if (end_reading(st) != RC_OK)
+		return RC_IO;
 	if (sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
 		return store_complain(st, "checkpoint");
 	return RC_OK;
@@ -123,7 +145,7 @@ store_commit(struct store *st)
 		log_fatal("store: commit between begin and end");
 	reset_all(st);
 	if (!st->open)
-		return RC_OK;
+		return end_reading(st);
 	if (!lost(st) && (rc = run(st, OWN_COMMIT)) != RC_OK)
 		store_complain(st, "commit");
 	if (rc == RC_OK) {

@@ -9,6 +9,7 @@
 
 /* Statements of every store; a daemon's own come from its schema. */
 enum own {
+	OWN_READ,
 	OWN_BEGIN,
 	OWN_COMMIT,
 	OWN_ROLLBACK,
@@ -29,6 +30,7 @@ struct store {
 	struct seal *seal;
 	unsigned depth;			/* open SAVEPOINTs */
 	bool open;			/* the turn's transaction */
+	bool reading;			/* one of reads alone stands in its place, until the first write */
 	bool broken;			/* SQLite rolled it back by itself (disk full …): this turn cannot be kept */
 	bool checkpoint;		/* is due after the commit */
 	struct store_stats stats;

@@ -14,6 +14,7 @@
 #include "common/store_int.h"
 
 static const char *const own_sql[OWN_COUNT] = {
+	[OWN_READ] = "BEGIN",
 	[OWN_BEGIN] = "BEGIN IMMEDIATE",
 	[OWN_COMMIT] = "COMMIT",
 	[OWN_ROLLBACK] = "ROLLBACK",
@@ -32,7 +33,9 @@ static const char pragmas[] =
     "PRAGMA foreign_keys = ON;"
     "PRAGMA trusted_schema = OFF;"
     "PRAGMA cell_size_check = ON;"
-    "PRAGMA temp_store = MEMORY;";
+    "PRAGMA temp_store = MEMORY;"
+    "PRAGMA cache_size = -8192;"	/* KiB, taken as a store grows */
+    "PRAGMA wal_autocheckpoint = 4000;";	/* pages: one that is written again and again is copied back less often */
 
 /* What a daemon must remember once, by name: "daemon", "store_id" and "key_id" are store.c's, the rest is its users'. */
 static const char meta_sql[] =
@@ -216,6 +219,8 @@ store_open(const char *path, const struct store_schema *schema, const struct sec
 
 	if (st == NULL)
 		goto out;
+	/* of the process, before its first store; its count of memory in use is kept under a lock, and nobody asks */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	st->schema = schema;
 	st->lock = -1;
 	if ((st->stmt = calloc(schema->n_sql + 1, sizeof(sqlite3_stmt *))) == NULL)

@@ -106,7 +106,7 @@ bind_device(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s
 static enum rc
 write_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
-	enum rc rc = nafkc_store_drop_key(k->s.store, &a->triple);	/* one that is over and not yet purged */
+	enum rc rc = s->expired ? nafkc_store_drop_key(k->s.store, &a->triple) : RC_OK;
 
 	if (rc == RC_OK)
 		rc = nafkc_store_put_key(k->s.store, &s->key, s->ks_local_mt);

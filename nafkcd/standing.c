@@ -27,7 +27,7 @@ static enum reason
 find_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
 	int64_t now_s = timeguard_now(k->s.guard);
-	struct nafkc_state gone;
+	bool gone = false;
 	enum rc rc = nafkc_store_get_key(k->s.store, &a->triple, now_s, &s->key, &s->ks_local_mt);
 
 	if (rc == RC_OK) {
@@ -37,8 +37,10 @@ find_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 	if (rc != RC_NOTFOUND && rc != RC_EXPIRED)
 		return REASON_INTERNAL;
 	/* N8: the same request would bring the same key back */
-	rc = nafkc_store_state(k->s.store, &a->triple, now_s, &gone);
-	return rc == RC_OK ? REASON_UA_REVOKED : rc == RC_NOTFOUND ? REASON_NONE : REASON_INTERNAL;
+	s->expired = rc == RC_EXPIRED;
+	if (nafkc_store_buried(k->s.store, &a->triple, now_s, &gone) != RC_OK)
+		return REASON_INTERNAL;
+	return gone ? REASON_UA_REVOKED : REASON_NONE;
 }
 
 enum reason

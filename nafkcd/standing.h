@@ -11,6 +11,7 @@ struct nafkc_standing {
 	struct nafkc_key key;		/* of the triple, if has_key */
 	struct secret *ks_local_mt;
 	bool has_key;
+	bool expired;			/* a row of the triple is there, over and not yet purged */
 	bool changed;			/* its row is to be written again */
 };
 

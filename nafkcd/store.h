@@ -61,6 +61,8 @@ enum rc nafkc_store_state(struct store *st, const struct triple *t, int64_t now_
 enum rc nafkc_store_end_keys(struct store *st, const struct nafkc_target *t, int64_t now_s, int64_t ends_s, const char *event,
     const char *reason, int64_t *n) MUST_USE;
 enum rc nafkc_store_live_of_device(struct store *st, const struct device_id *id, int64_t now_s, int64_t *n) MUST_USE;
+/* Has this key a tombstone? */
+enum rc nafkc_store_buried(struct store *st, const struct triple *t, int64_t now_s, bool *buried) MUST_USE;
 /* Was a key given for this B-TID, that lives or left a tombstone? */
 enum rc nafkc_store_knows_btid(struct store *st, const struct naf_id *naf_id, const struct btid *btid, int64_t now_s, bool *known) MUST_USE;
 

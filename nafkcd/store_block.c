@@ -49,7 +49,11 @@ nafkc_store_find_block(struct store *st, const struct device_id *id, const uint8
 	hex_print(span_of(spki, 32), key);
 	hex_print(span_of(issuer, 32), ca);
 	rc = sql_bind(st, NAFKC_SQL_FIND_BLOCK, &q, "ttt", id->s, key, span_eq(span_of(issuer, 32), span_of(none, 32)) ? NULL : ca);
-	if ((rc = nafkc_sql_number(rc, q, &kind)) == RC_OK)
+	if ((rc = nafkc_sql_number(rc, q, &kind)) != RC_OK)
+		return rc;
+	if (kind < 0)
+		rc = RC_NOTFOUND;
+	else
 		*scope = kind == NAFKC_SCOPE_ISSUER ? NAFKC_SCOPE_ISSUER : kind == NAFKC_SCOPE_SPKI ? NAFKC_SCOPE_SPKI : NAFKC_SCOPE_DEVICE;
 	return rc;
 }

@@ -7,7 +7,8 @@
 
 /* Of the device row d: is the Device_ID, or the public key that has it, blocked? */
 #define NAFKC_SQL_BLOCKED \
-	"EXISTS (SELECT 1 FROM block WHERE (kind = 0 AND value = d.device_id) OR (kind = 1 AND value = lower(hex(d.spki))))"
+	"(EXISTS (SELECT 1 FROM block WHERE kind = 0 AND value = d.device_id) OR" \
+	" EXISTS (SELECT 1 FROM block WHERE kind = 1 AND value = lower(hex(d.spki))))"
 
 #define NAFKC_SQL(X) \
 	X(PUT_KEY, "INSERT INTO key (naf_id, btid, device_id, ks_local_mt, kcv, issued, expires, state, spki, ks_expires, issuer, mt_pseudonym)" \
@@ -30,8 +31,9 @@
 	X(PUT_BLOCK, "INSERT INTO block (kind, value, spki, at) VALUES (?1, ?2, ?3, ?4)" \
 	    " ON CONFLICT (kind, value) DO UPDATE SET spki = ifnull(excluded.spki, spki)") \
 	X(DROP_BLOCK, "DELETE FROM block WHERE kind = ?1 AND value = ?2") \
-	X(FIND_BLOCK, "SELECT kind FROM block WHERE (kind = 0 AND value = ?1) OR (kind = 1 AND value = ?2) OR (kind = 2 AND value = ?3)" \
-	    " ORDER BY kind DESC LIMIT 1") \
+	/* three look-ups: OR and ORDER BY would each make a table of their own */ \
+	X(FIND_BLOCK, "SELECT coalesce((SELECT kind FROM block WHERE kind = 2 AND value = ?3)," \
+	    " (SELECT kind FROM block WHERE kind = 1 AND value = ?2), (SELECT kind FROM block WHERE kind = 0 AND value = ?1), -1)") \
 	X(FIND_BARRED, "SELECT 1 FROM block WHERE spki = ?1 LIMIT 1") \
 	X(EACH_BLOCK, "SELECT kind, value, at FROM block ORDER BY kind, value") \
 	X(MARK_DEVICE, "UPDATE key SET state = 'marked' WHERE device_id = ?1 AND expires > ?2") \
@@ -52,6 +54,7 @@
 	    " SELECT 1, t.expires, ifnull(t.spki, d.spki), t.reason FROM tombstone t LEFT JOIN device d USING (device_id)" \
 	    " WHERE t.naf_id = ?1 AND t.btid = ?2 AND t.device_id = ?3 AND t.expires > ?4" \
 	    " ORDER BY gone LIMIT 1") \
+	X(BURIED, "SELECT 1 FROM tombstone WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?4") \
 	X(LIVE_OF_DEVICE, "SELECT count(*) FROM key WHERE device_id = ?1 AND expires > ?2") \
 	X(KNOWS_BTID, "SELECT 1 FROM key WHERE naf_id = ?1 AND btid = ?2 AND expires > ?3 UNION ALL" \
 	    " SELECT 1 FROM tombstone WHERE naf_id = ?1 AND btid = ?2 AND expires > ?3 LIMIT 1") \

@@ -496,6 +496,28 @@ START_TEST(statements_are_reset)
 }
 END_TEST
 
+/* What another connection writes is not seen within a turn, and is no hindrance to the turn's first write. */
+START_TEST(a_turns_reads_share_one_transaction)
+{
+	sqlite3 *db;
+
+	open_it();
+	ck_assert_int_eq(count(), 0);
+	ck_assert(sqlite3_open(tmpdir_file("db"), &db) == SQLITE_OK);
+	ck_assert(sqlite3_exec(db, "INSERT INTO t (a) VALUES (7)", NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(db);
+	ck_assert_int_eq(count(), 0);
+	if (_i == 0) {
+		ck_ok(store_commit(st));	/* a turn of reads alone */
+		ck_assert_int_eq(count(), 1);
+	}
+	put_kept(8);
+	ck_assert_int_eq(count(), 2);
+	ck_ok(store_commit(st));
+	ck_assert_int_eq(ask_file("db", COUNT_SQL), 2);
+}
+END_TEST
+
 START_TEST(checkpoint_truncates_now_or_after_the_commit)
 {
 	struct stat sb;
@@ -668,6 +690,7 @@ main(void)
 	tcase_add_test(t, rolled_back_by_itself);
 	tcase_add_test(t, deferred_constraint_fails_the_commit);
 	tcase_add_test(t, statements_are_reset);
+	tcase_add_loop_test(t, a_turns_reads_share_one_transaction, 0, 2);
 	tcase_add_test(t, checkpoint_truncates_now_or_after_the_commit);
 	tcase_add_test(t, t1_deleted_octets_are_gone_from_file_and_wal);
 	tcase_add_test(t, meta);
