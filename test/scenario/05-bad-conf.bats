@@ -7,7 +7,7 @@ setup_file() { lab up --no-start >"$BATS_FILE_TMPDIR/up.log"; }
 mangle() {
 	cp "$LAB/$1.conf" "$BATS_TEST_TMPDIR/$1.conf"
 	# the places that lab fills in when it starts
-	sed -i 's|@BSFD_ZN@|127.0.0.1:3868|; s|@BSFD_UB@|http://127.0.0.1:8080/|; s|@MTD_LOCAL@|tcp:127.0.0.1:7259|; s|@NAFKCD_UA@|127.0.0.1:443|' \
+	sed -i 's|@BSFD_ZN@|127.0.0.1:3868|; s|@BSFD_UB@|http://127.0.0.1:8080/|; s|@MTD_LOCAL@|tcp:127.0.0.1:7259|; s|@NAFKCD_UA@|127.0.0.1:443|; s|@NAFKCD_UA_MT@|127.0.0.1:8444|' \
 		"$BATS_TEST_TMPDIR/$1.conf"
 	[ -z "${2:-}" ] || sed -i "$2" "$BATS_TEST_TMPDIR/$1.conf"
 	run timeout 10 "$KSLOCAL_BIN/$1" -n -c "$BATS_TEST_TMPDIR/$1.conf"
