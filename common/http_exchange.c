@@ -39,7 +39,7 @@ exchange_unref(struct exchange *e)
 	free(e);
 }
 
-/* s->lock held: the answer is settled, the worker goes on. */
+/* s->lock held: the answer is settled. */
 static void
 settle(struct exchange *e, int status, struct MHD_Response *r)
 {
@@ -50,7 +50,41 @@ settle(struct exchange *e, int status, struct MHD_Response *r)
 	e->listed = false;
 	e->status = status;
 	e->response = r;
-	MHD_resume_connection(e->c->mhd);
+}
+
+/* s->lock held. */
+void
+exchange_resume_all(struct http_server *s)
+{
+	struct exchange *e;
+
+	while ((e = TAILQ_FIRST(&s->settled)) != NULL) {
+		TAILQ_REMOVE(&s->settled, e, list);
+		MHD_resume_connection(e->c->mhd);
+	}
+}
+
+/* Loop: the post's function. The lock keeps the workers until all are through: one wake-up for many. */
+static void
+on_settled(void *arg)
+{
+	struct http_server *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	exchange_resume_all(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Loop, s->lock held: the worker goes on with the turn's other answers; at once when no request waits any more. */
+static void
+resume_soon(struct exchange *e)
+{
+	struct http_server *s = e->s;
+	bool first = TAILQ_EMPTY(&s->settled);
+
+	TAILQ_INSERT_TAIL(&s->settled, e, list);
+	if (s->n_posted == 0 || (first && post(s->post, on_settled, s) != RC_OK))
+		exchange_resume_all(s);
 }
 
 void
@@ -60,6 +94,7 @@ exchange_expire(struct exchange *e, enum reason why)
 
 	log_reason(why, "%s: peer=%s path=%s", e->s->name, e->c->address, log_text(span_str(e->path), path, sizeof(path)));
 	settle(e, reason_get(why)->http, http_refusal_new(e->s, why, true));
+	MHD_resume_connection(e->c->mhd);
 	atomic_fetch_add(&e->s->refused, 1);
 }
 
@@ -80,6 +115,7 @@ on_answer(struct http_xchg *x, int status, const struct http_header *h, size_t n
 	TAILQ_REMOVE(&s->lent, e, lent_list);
 	if (e->listed) {
 		settle(e, r == NULL ? 503 : status, r);
+		resume_soon(e);
 		r = NULL;
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -224,13 +224,14 @@ http_server_new(struct loop *loop, struct clock *clock, const struct http_server
 	pthread_cond_init(&s->completed, NULL);
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->posted);
+	TAILQ_INIT(&s->settled);
 	TAILQ_INIT(&s->lent);
 	take_limits(s, conf);
 	if (!copy_texts(s, conf))
 		goto out;
 	if (conf->tls != NULL && (rc = tls_server_new(conf->tls, clock, s->name, &s->tls)) != RC_OK)
 		goto out;
-	if ((rc = post_new(loop, s->waiting_max + 2, &s->post)) != RC_OK ||
+	if ((rc = post_new(loop, s->waiting_max + 3, &s->post)) != RC_OK ||
 	    (rc = clock_timer_new(clock, on_sweep, s, &s->sweep)) != RC_OK || (rc = http_bind(conf->listen, &s->listen_fd)) != RC_OK ||
 	    (rc = http_print_bound(s->listen_fd, s->address, sizeof(s->address))) != RC_OK || (rc = start_daemon(s, conf)) != RC_OK)
 		goto out;
@@ -285,6 +286,7 @@ drop_in_flight(struct http_server *s)
 	pthread_mutex_lock(&s->lock);
 	while ((e = TAILQ_FIRST(&s->posted)) != NULL)
 		exchange_expire(e, REASON_STOPPING);
+	exchange_resume_all(s);
 	/* some client may not take its answer: the kernel gives it a second */
 	TAILQ_FOREACH(c, &s->conns, list)
 		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));

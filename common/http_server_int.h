@@ -60,7 +60,7 @@ struct exchange {
 	int status;
 	struct MHD_Response *response;
 	int64_t posted_ms;		/* 0 = not stamped yet */
-	TAILQ_ENTRY(exchange) list;	/* in s->posted while unanswered by us */
+	TAILQ_ENTRY(exchange) list;	/* in s->posted while unanswered by us, then in s->settled until its connection is resumed */
 	bool listed;
 	TAILQ_ENTRY(exchange) lent_list;	/* in s->lent while the loop holds it */
 };
@@ -88,7 +88,7 @@ struct http_server {
 	pthread_mutex_t lock;
 	pthread_cond_t completed;	/* in_flight became less */
 	struct conns conns;
-	struct exchanges posted, lent;
+	struct exchanges posted, settled, lent;
 	size_t n_conns, n_posted;
 	atomic_bool stopping;
 	atomic_size_t in_flight;	/* posted and not completed */
@@ -130,6 +130,8 @@ enum MHD_Result exchange_on_request(void *s, struct MHD_Connection *m, const cha
 void exchange_on_completed(void *s, struct MHD_Connection *m, void **con_cls, enum MHD_RequestTerminationCode how);
 /* s->lock held: answer a posted exchange by ourselves; the core's answer comes to nothing. */
 void exchange_expire(struct exchange *e, enum reason why);
+/* s->lock held: the workers go on with what the core has answered. */
+void exchange_resume_all(struct http_server *s);
 void exchange_unref(struct exchange *e);
 
 #endif
