@@ -115,9 +115,9 @@ $(B)/bench/tunnel_peer: $(B)/test/bench/tunnel_peer.o $(B)/lib/common.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ $(LIBS)
 bench-bins: $(B)/bench/load $(B)/bench/tunnel_peer
+# ratios to peers, which it installs; writes build/bench.json
 bench: all bench-bins
 	test/bench/run
-	test/bench/tunnel.py
 
 # DESTDIR is honoured; configurations of an earlier installation stay as they are: samples end in .sample
 INSTALL  ?= install

@@ -8,7 +8,8 @@
  *	world.c   subscribers (K, OPc), devices (keys, certificates of the lab's CA)
  *	ub.c      a bootstrapping: challenge, AKA, answer                           ub.md
  *	ua.c      a Key Request and its Key Response                                ts33259.md 7
- *	main.c    options, modes, the two loops, the result
+ *	options.c the command line
+ *	main.c    modes, the two loops, the result
  */
 #ifndef TEST_BENCH_LOAD_H
 #define TEST_BENCH_LOAD_H
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/btid.h"
 #include "common/secret.h"
@@ -27,6 +29,18 @@
 _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Monotonic, in microseconds. */
 int64_t now_us(void);
+
+/* --- options.c */
+#define SERVERS_MAX 8
+struct options {
+	const char *mode, *ub, *ub_fqdn, *ua, *naf_fqdn, *control, *ca, *ca_key;
+	size_t subscribers, devices, connections, count;
+	double rate, seconds, warm;
+	bool foreign, provision;
+	pid_t servers[SERVERS_MAX];
+	size_t n_servers;
+};
+void options_read(int argc, char **argv, struct options *out);
 
 /* --- hist.c: latencies in microseconds, in buckets of 1/64 of their power of two */
 #define HIST_BUCKETS 2048
@@ -102,6 +116,8 @@ struct target {
 };
 /* Over p, which may be kept for more. The B-TID goes into s. */
 void ub_run(const struct target *t, struct peer *p, struct subscriber *s, op_done_fn *fn, void *arg);
+/* A GET of "/" at another server, which need only answer 200. */
+void get_run(struct peer *p, const char *address, op_done_fn *fn, void *arg);
 void ua_run(const struct target *t, struct peer *p, const struct device *d, const struct btid *btid, op_done_fn *fn, void *arg);
 
 #endif

@@ -65,3 +65,16 @@ ua_run(const struct target *t, struct peer *p, const struct device *d, const str
 	    t->naf_fqdn, profile.ua.media_type_charset, n, (int)n, body);
 	peer_ask(p, span_of(text, (size_t)len), on_reply, c);
 }
+
+void
+get_run(struct peer *p, const char *address, op_done_fn *fn, void *arg)
+{
+	struct call *c = malloc(sizeof *c);
+	char text[256];
+	int len = snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: load\r\n\r\n", address);
+
+	if (c == NULL)
+		die("out of memory");
+	*c = (struct call){ true, NULL, fn, arg };
+	peer_ask(p, span_of(text, (size_t)len), on_reply, c);
+}
