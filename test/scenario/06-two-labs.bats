@@ -114,8 +114,27 @@ in2() { LAB=$LAB2 "$@"; }
 	[ ! -e "$bad/nafkcd/pid" ]
 }
 
-@test "lab: usage errors are 2, --help is 0 and names every verb" {
+@test "lab up: what came up before another daemon failed is found again once the mistake is mended" {
+	half=$BATS_TEST_TMPDIR/half
+	run "$ROOT/scripts/lab" up --dir "$half" --set mtd 'nonsense = 1'
+	[ "$status" -eq 1 ]
+	[[ $output == *"nonsense: unknown here"* ]] || { echo "$output"; return 1; }
+	sed -i '/^nonsense/d' "$half/mtd.conf"
+	KSLOCAL_START_TIMEOUT=10 "$ROOT/scripts/lab" up --dir "$half"
+	"$KSLOCAL_BIN/ksctl" --lab "$half" extdevd establish
+	"$ROOT/scripts/lab" down --dir "$half"
+}
+
+@test "lab: usage errors are 2 and two lines, --help is 0 and names every verb" {
 	status_is 2 lab 2>/dev/null
+	for mistake in 'up --link wet' 'up --service web' 'up --set line x' 'logs nobody'; do
+		# shellcheck disable=SC2086 # words
+		run lab $mistake
+		[ "$status" -eq 2 ] && [ ${#lines[@]} -eq 2 ] && [[ $output == *"'${mistake##* }'"* || $output == *"'line'"* ]] || { echo "$mistake: $output"; return 1; }
+	done
+	run lab stop line
+	[ "$status" -eq 1 ]
+	[[ $output == *'--link pty'* ]]
 	status_is 2 lab fly 2>/dev/null
 	status_is 2 lab restart nobody 2>/dev/null
 	status_is 2 lab clock 5 2>/dev/null
