@@ -234,7 +234,7 @@ unknown_verb(struct parse *p, const char *word)
 		if (p->out->daemon != KSCTL_DAEMONS && (v->daemons & KSCTL_IS(p->out->daemon)) != 0 && n < sizeof all)
 			n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", n > 0 ? ", " : "", v->words);
 	if (p->out->daemon == KSCTL_DAEMONS)
-		return wrong(p, "'%.40s': expected bsfd, nafkcd, mtd, extdevd, ladder, health, status or wait ready", word);
+		return wrong(p, "'%.40s': expected bsfd, nafkcd, mtd, extdevd, ladder, health, status, wait ready, card serve or line", word);
 	return wrong(p, "%s%s%.40s: expected one of: %s", ksctl_daemon_name(p->out->daemon), word[0] != '\0' ? " " : "", word, all);
 }
 
@@ -281,9 +281,12 @@ arguments(struct parse *p, const char *const *left, unsigned n)
 			return rc;
 	if (rc != RC_OK)
 		return rc;
-	for (; q != NULL && q->name != NULL; q++)
-		if (strncmp(q->name, "--", 2) != 0 && q->needed && k++ >= place)
-			return wrong(p, "%s: expected %s", p->out->verb->words, q->name);
+	for (; q != NULL && q->name != NULL; q++) {
+		bool option = strncmp(q->name, "--", 2) == 0;
+
+		if (q->needed && (option ? json_object_get(p->out->body, q->member) == NULL : k++ >= place))
+			return wrong(p, "%s: expected %s%s%s", p->out->verb->words, q->name, option ? " " : "", option ? ksctl_operand(q) : "");
+	}
 	return RC_OK;
 }
 

@@ -129,10 +129,10 @@ serve(struct mt_card *card, int fd)
 }
 
 static enum ksctl_exit
-usage(void)
+usage(enum ksctl_exit code)
 {
-	fprintf(stderr, "usage: ksctl card serve [--port N] IMAGE        N: vpcd's, default %d\n", KSCTL_VPCD_PORT);
-	return KSCTL_USAGE;
+	fprintf(code == KSCTL_DONE ? stdout : stderr, "usage: ksctl card serve [--port N] IMAGE        N: vpcd's, default %d\n", KSCTL_VPCD_PORT);
+	return code;
 }
 
 enum ksctl_exit
@@ -143,13 +143,15 @@ ksctl_card_serve(int argc, char **argv)
 	struct mt_card *card = NULL;
 	int at = 3, fd;
 
+	if (at + 1 == argc && strcmp(argv[at], "--help") == 0)
+		return usage(KSCTL_DONE);
 	if (at + 1 < argc && strcmp(argv[at], "--port") == 0) {
 		if (!span_decimal(span_str(argv[at + 1]), 65535, &port) || port == 0)
-			return usage();
+			return usage(KSCTL_USAGE);
 		at += 2;
 	}
 	if (at + 1 != argc || argv[at][0] == '-')
-		return usage();
+		return usage(KSCTL_USAGE);
 	daemon_harden();
 	if (mt_card_open(argv[at], rnd_system(), &card, &iccid) != RC_OK)
 		return KSCTL_REFUSED;

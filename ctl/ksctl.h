@@ -74,8 +74,10 @@ struct ksctl_args {
 /* RC_SYNTAX: why says what was expected. ksctl_args_free() either way is fine. */
 enum rc ksctl_args_parse(int argc, char *const *argv, struct ksctl_args *out, char *why, size_t cap) MUST_USE;
 void ksctl_args_free(struct ksctl_args *a);
-/* --help, from the table. */
-void ksctl_help(FILE *to);
+/* --help, from the table; only: the verbs of that daemon alone, KSCTL_DAEMONS = of all. */
+void ksctl_help(FILE *to, enum ksctl_daemon only);
+/* What stands behind an option: "BTID", "hex|psk"; "" = nothing. */
+const char *ksctl_operand(const struct ksctl_param *q);
 /* "key list", "subscriber add FILE", "establish [--force]": a verb with what stands behind it. */
 void ksctl_synopsis(const struct ksctl_verb *v, char *out, size_t cap);
 

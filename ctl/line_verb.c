@@ -24,10 +24,11 @@ ksctl_line_is(int argc, char **argv)
 }
 
 static enum ksctl_exit
-usage(void)
+usage(enum ksctl_exit code)
 {
-	fputs("usage: ksctl line A B [--drop N] [--repeat N] [--flip N] [--delay MS] [--seed N]        N of 100,000 octets\n", stderr);
-	return KSCTL_USAGE;
+	fputs("usage: ksctl line A B [--drop N] [--repeat N] [--flip N] [--delay MS] [--seed N]        N of 100,000 octets\n",
+	    code == KSCTL_DONE ? stdout : stderr);
+	return code;
 }
 
 struct options {
@@ -77,8 +78,10 @@ ksctl_line(int argc, char **argv)
 	struct ksctl_line *l;
 	enum rc rc;
 
+	if (argc == 3 && strcmp(argv[2], "--help") == 0)
+		return usage(KSCTL_DONE);
 	if (!read_options(argc, argv, &o))
-		return usage();
+		return usage(KSCTL_USAGE);
 	if (o.seeded)
 		rnd_seeded_init(&seeded, o.seed);
 	sigaction(SIGTERM, &stop, NULL);

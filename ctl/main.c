@@ -348,7 +348,7 @@ main(int argc, char **argv)
 		if (!r.args.json)
 			fputs("ksctl --help tells what there is\n", stderr);
 	} else if (r.args.help) {
-		ksctl_help(stdout);
+		ksctl_help(stdout, r.args.daemon);
 		code = KSCTL_DONE;
 	} else if (r.args.version) {
 		printf("ksctl %s\n", KSLOCAL_VERSION);

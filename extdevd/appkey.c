@@ -63,7 +63,8 @@ on_may(void *deriving, enum reason why)
 		log_info("appkey: mt=%s btid=%s kcv=%s given out", d->m->conf->name, k.from.triple.btid.s, a.kcv);
 		ctl_ok(d->c, d->q, describe(&k, d, &a));
 	} else {
-		ctl_fail(d->c, d->q, why, rc == RC_DENIED ? "app: ids that begin with kslocal- are reserved" : NULL);
+		ctl_fail(d->c, d->q, why, rc == RC_DENIED ? "app: ids that begin with kslocal- are reserved" :
+		    why == REASON_LOCAL_UNKNOWN_KEY ? "no key is shared with this MT: 'ksctl extdevd establish' gets one" : NULL);
 	}
 	appkey_clear(&a);
 	extdev_key_clear(&k);

@@ -116,6 +116,14 @@ each_verb() {
 		'subscriber list' 'naf add' 'naf list' health 'wait' ladder; do
 		[[ $output == *"$w"* ]] || { echo "--help does not name: $w"; return 1; }
 	done
+	run ksctl mtd --help
+	[ "$status" -eq 0 ]
+	[[ $output == *'uicc insert'* && $output == *log-level* && $output != *'subscriber add'* ]]
+	for v in line 'card serve'; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr "$KSLOCAL_BIN/ksctl" $v --help
+		[ "$status" -eq 0 ] && [[ $output == usage:* ]] || { echo "$v: $status $output"; return 1; }
+	done
 }
 
 @test "the control socket is for root and its own user: another user is turned away" {

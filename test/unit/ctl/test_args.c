@@ -278,7 +278,7 @@ START_TEST(help_names_every_verb)
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
 
-	ksctl_help(f);
+	ksctl_help(f, KSCTL_DAEMONS);
 	fclose(f);
 	for (const struct ksctl_verb *v = ksctl_verbs; v->words != NULL; v++) {
 		ksctl_synopsis(v, line, sizeof line);
@@ -289,6 +289,43 @@ START_TEST(help_names_every_verb)
 	ck_assert_ptr_nonnull(strstr(text, "subscriber add FILE|-"));
 	ck_assert_ptr_nonnull(strstr(text, "establish [--force]"));
 	free(text);
+}
+END_TEST
+
+START_TEST(help_of_one_daemon)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	ksctl_help(f, KSCTL_NAFKCD);
+	fclose(f);
+	ck_assert_ptr_nonnull(strstr(text, "key limit --btid BTID --device DEVICE_ID [--naf NAF_ID] --expires TIME"));
+	ck_assert_ptr_nonnull(strstr(text, "wait peer"));
+	ck_assert_ptr_nonnull(strstr(text, "log-level"));
+	ck_assert_ptr_null(strstr(text, "subscriber add"));
+	ck_assert_ptr_null(strstr(text, "establish"));
+	ck_assert_ptr_null(strstr(text, "all four together"));
+	free(text);
+}
+END_TEST
+
+START_TEST(an_option_that_is_needed)
+{
+	static const struct {
+		const char *line, *why;
+	} rows[] = { { "nafkcd key invalidate --btid b@c", "key invalidate: expected --device DEVICE_ID" },
+		{ "nafkcd key invalidate --device d", "key invalidate: expected --btid BTID" },
+		{ "nafkcd key limit --btid b@c --device d", "key limit: expected --expires TIME" },
+		{ "nafkcd device limit d", "device limit: expected --expires TIME" },
+		{ "mtd key derive --app a --out /x", "key derive: expected --device DEVICE_ID" },
+		{ "extdevd key derive --out /x", "key derive: expected --app ID" } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		ck_assert_int_eq(parse(rows[i].line), RC_SYNTAX);
+		ck_assert_str_eq(why, rows[i].why);
+		ksctl_args_free(&a);
+	}
 }
 END_TEST
 
@@ -320,6 +357,8 @@ main(void)
 	tcase_add_test(c, words_that_are_no_utf8);
 	tcase_add_test(c, s2_no_option_takes_a_key);
 	tcase_add_test(c, help_names_every_verb);
+	tcase_add_test(c, help_of_one_daemon);
+	tcase_add_test(c, an_option_that_is_needed);
 	tcase_add_test(c, names);
 	suite_add_tcase(s, c);
 	return unit_run(s);
