@@ -179,6 +179,27 @@ struct table {
 	size_t width[COLUMNS_MAX], n;
 };
 
+/* A table has no room to take an object apart. */
+static void
+flat_cell(const json_t *v, char *out, size_t cap)
+{
+	const char *key;
+	const json_t *e;
+	size_t n = 0;
+
+	if (!json_is_object(v)) {
+		flat(v, out, cap);
+		return;
+	}
+	out[0] = '\0';
+	json_object_foreach((json_t *)(uintptr_t)v, key, e)
+		if (n + strlen(key) + 3 < cap) {
+			n += (size_t)snprintf(out + n, cap - n, "%s%s=", n > 0 ? "," : "", key);
+			flat(e, out + n, cap - n);
+			n += strlen(out + n);
+		}
+}
+
 static void
 measure(struct table *t, const json_t *list)
 {
@@ -197,7 +218,7 @@ measure(struct table *t, const json_t *list)
 				t->columns[t->n] = key;
 				t->width[t->n++] = strlen(key);
 			}
-			flat(v, text, sizeof text);
+			flat_cell(v, text, sizeof text);
 			if (strlen(text) > t->width[k])
 				t->width[k] = strlen(text);
 		}
@@ -237,7 +258,7 @@ table(FILE *to, const json_t *list, int width)
 			const json_t *v = json_object_get(row, t.columns[k]);
 
 			if (v != NULL)
-				flat(v, text, sizeof text);
+				flat_cell(v, text, sizeof text);
 			else
 				snprintf(text, sizeof text, "-");
 			cell(to, text, t.width[k], k + 1 == t.n);

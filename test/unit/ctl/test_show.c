@@ -150,6 +150,8 @@ START_TEST(tables)
 {
 	shows(&table, "{\"keys\":[{\"kcv\":\"aabb\",\"state\":\"confirmed\"},{\"kcv\":\"cc\",\"more\":[1,2]}]}", 0,
 	    "kcv   state      more\naabb  confirmed  -\ncc    -          1,2\n");
+	shows(&table, "{\"keys\":[{\"name\":\"phone\",\"sims\":{\"a/1\":\"AA\",\"b/2\":\"BB\",\"c\":{}}},{\"name\":\"b\",\"sims\":{}}]}", 0,
+	    "name   sims\nphone  a/1=AA,b/2=BB,c=-\nb      \n");
 	shows(&table, "{\"keys\":[]}", 0, "");
 	shows(&table, "{}", 0, "");
 	/* Too wide for the terminal: a block each. */
