@@ -181,6 +181,8 @@ bool extdev_use_has(struct extdev_mt *m, const struct triple *t);
 enum rc extdev_use_confirm(struct extdev_mt *m, const struct triple *t) MUST_USE;
 /* Somebody wants a tunnel to this MT: with the key that is there, or the one that will be. One that stands on the key to use will do. */
 void extdev_use_begin(struct extdev_mt *m);
+/* Whoever is in this MT now is welcome (K12): what was tried in vain before does not count. */
+void extdev_use_on_accept(struct extdev_mt *m);
 /* Keys may have gone from the store, or end sooner: each tunnel whose key is no longer a usable one is closed. */
 void extdev_use_recheck(struct extdev *e);
 

@@ -174,6 +174,9 @@ extdev_op_mt_accept(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 		end = store_end(e->s.store, rc == RC_OK);
 		rc = rc != RC_OK ? rc : end;
 	}
+	for (size_t i = 0; rc == RC_OK && i < e->conf.n_mts; i++)
+		if (strcmp(e->mts[i].id.s, id.s) == 0)
+			extdev_use_on_accept(&e->mts[i]);
 	if (rc == RC_OK)
 		ctl_ok(c, q, json_pack("{s:s}", "accepted", id.s));
 	else

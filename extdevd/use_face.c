@@ -111,6 +111,13 @@ extdev_use_begin(struct extdev_mt *m)
 }
 
 void
+extdev_use_on_accept(struct extdev_mt *m)
+{
+	memset(m->use->made_ms, 0, sizeof m->use->made_ms);
+	clock_timer_set(m->use->again, 0);		/* never inside this call */
+}
+
+void
 extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, void *arg)
 {
 	struct extdev_user *user = calloc(1, sizeof *user);

@@ -344,6 +344,47 @@ START_TEST(N6_an_establishment_of_ours_waits_as_the_Key_Center_says)
 }
 END_TEST
 
+/* The key comes, and may not be taken before a person says so; each try would cost the Key Center one. */
+START_TEST(K12_another_SIM_is_not_tried_for_ever)
+{
+	struct rig_done d;
+	int n, before;
+
+	(void)snprintf(rig.pseudonym, sizeof rig.pseudonym, "AAECAwQFBgcICQoLDA0ODw");
+	rig_ask(&d, false, true);
+	rig_info(B1);
+	rig_derive(NULL, B2);
+	rig_naf_key(2, 864000);
+	rig_complete(B2, 2);
+	(void)snprintf(rig.pseudonym, sizeof rig.pseudonym, "BAECAwQFBgcICQoLDA0ODw");
+	use.answer = REASON_LOCAL_UNKNOWN_KEY;
+	rig.mts[0].use_on_connect = true;
+	before = rig.n_requests;
+	mt_uses(B2);
+	for (n = 0; n < 400; n++) {
+		rig_advance(5000);
+		if (TAILQ_EMPTY(&rig.mt.in))
+			continue;
+		rig_info(B3);
+		rig_derive(B3, B3);
+		rig_naf_key(3, 864000);
+	}
+	ck_assert_int_eq(rig.n_requests, before + EXTDEV_USE_PER_HOUR);
+	ck_ok(store_begin(rig.store));
+	ck_ok(extdev_store_drop_pseudonyms(rig.store, MT1));
+	ck_ok(store_end(rig.store, true));
+	extdev_use_on_accept(&rig.e->mts[0]);	/* and then at once */
+	rig_advance(1);
+	use.answer = REASON_NONE;
+	use.key = 3;
+	rig_info(B3);
+	rig_derive(B3, B3);
+	rig_naf_key(3, 864000);
+	rig_complete(B3, 3);
+	ck_assert_int_eq(use_tunnels(), 1);
+}
+END_TEST
+
 START_TEST(seed_7_3_no_key_at_all_is_made_when_it_is_wanted)
 {
 	struct use_done d;
@@ -687,6 +728,7 @@ main(void)
 	tcase_add_test(plain, U3_a_MT_that_never_shares_is_not_asked_for_ever);
 	tcase_add_test(plain, U3_a_Key_Center_that_always_refuses_is_not_asked_for_ever);
 	tcase_add_test(plain, N6_an_establishment_of_ours_waits_as_the_Key_Center_says);
+	tcase_add_test(plain, K12_another_SIM_is_not_tried_for_ever);
 	tcase_add_test(plain, seed_7_3_no_key_at_all_is_made_when_it_is_wanted);
 	tcase_add_test(plain, an_establishment_that_is_refused_ends_the_wish);
 	tcase_add_test(plain, the_link_cannot_be_dialled);
