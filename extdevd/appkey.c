@@ -62,6 +62,8 @@ on_may(void *deriving, enum reason why)
 	if (why == REASON_NONE) {
 		log_info("appkey: mt=%s btid=%s kcv=%s given out", d->m->conf->name, k.from.triple.btid.s, a.kcv);
 		ctl_ok(d->c, d->q, describe(&k, d, &a));
+	} else if (why == REASON_LOCAL_UNKNOWN_KEY) {
+		ctl_fail(d->c, d->q, why, "there is no key with %s to derive from", d->m->conf->name);
 	} else {
 		ctl_fail(d->c, d->q, why, rc == RC_DENIED ? "app: ids that begin with kslocal- are reserved" :
 		    why == REASON_LOCAL_UNKNOWN_KEY ? "no key is shared with this MT: 'ksctl extdevd establish' gets one" : NULL);

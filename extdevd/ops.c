@@ -191,7 +191,7 @@ op_key_forget(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	}
 	extdev_keys_gone(e);
 	if (n == 0 && !all)
-		ctl_fail(c, q, REASON_LOCAL_UNKNOWN_KEY, NULL);
+		ctl_fail(c, q, REASON_LOCAL_UNKNOWN_KEY, "no key here fits");
 	else
 		ctl_ok(c, q, json_pack("{s:i}", "forgotten", n));
 }

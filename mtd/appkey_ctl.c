@@ -67,6 +67,8 @@ on_may(void *deriving, enum reason why)
 	if (why == REASON_NONE) {
 		log_info("appkey: device_id=%s btid=%s kcv=%s given out", k.triple.device_id.s, k.triple.btid.s, a.kcv);
 		ctl_ok(d->c, d->q, describe(&k, d, &a));
+	} else if (why == REASON_LOCAL_UNKNOWN_KEY) {
+		ctl_fail(d->c, d->q, why, "there is no key with %s to derive from", d->device_id.s);
 	} else {
 		ctl_fail(d->c, d->q, why, rc == RC_DENIED ? "app: ids that begin with kslocal- are reserved" :
 		    why == REASON_LOCAL_UNKNOWN_KEY ? "no key is shared with this Device_ID: 'ksctl mtd key list' shows those there are" : NULL);

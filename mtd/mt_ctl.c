@@ -110,7 +110,7 @@ on_key_forget(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	if (n > 0)
 		mt_gba_keys_gone(m->gba, INT64_MAX);
 	if (n == 0 && !all)
-		ctl_fail(c, q, REASON_LOCAL_UNKNOWN_KEY, NULL);
+		ctl_fail(c, q, REASON_LOCAL_UNKNOWN_KEY, "no key here fits");
 	else
 		ctl_ok(c, q, json_pack("{s:i}", "forgotten", n));
 }

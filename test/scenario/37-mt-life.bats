@@ -155,4 +155,5 @@ pending() { kj mtd device list | jq -r '.devices[] | select(.state == "pending")
 	ksctl mtd key derive --device "$device_id" --app 'two words' --format psk --identity me --out named >/dev/null
 	[[ $(cat named) =~ ^me:[0-9a-f]{64}$ ]]
 	[ "$(kj mtd key derive --device urn:x:nobody --app a --out none 2>/dev/null | get .error.code)" = unknown-key ]
+	[[ $(kj mtd key derive --device urn:x:nobody --app a --out none 2>/dev/null | get .error.text) == *'no key with urn:x:nobody'* ]]
 }

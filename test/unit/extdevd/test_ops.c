@@ -2,6 +2,7 @@
 #include "common/appkey.h"
 #include "common/ctl.h"
 #include "common/hex.h"
+#include "extdevd/use.h"
 #include "test/unit/extdevd/rig.h"
 
 static struct ctl *ctl;
@@ -238,6 +239,7 @@ START_TEST(U7_key_derive)
 	ck_assert_int_eq(ask("key-derive", "{\"mt\":7,\"app\":\"a\"}"), REASON_CTL_USAGE);
 	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"fridge\",\"app\":\"a\"}"), REASON_EXT_MT_UNKNOWN);
 	ck_assert_int_eq(ask("key-derive", "{\"mt\":\"tablet\",\"app\":\"a\"}"), REASON_LOCAL_UNKNOWN_KEY);
+	ck_assert_ptr_nonnull(strstr(got.text, "no key with tablet"));	/* it is here that there is none */
 	for (size_t o = 0; o < sizeof shows / sizeof shows[0]; o++) {
 		for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
 			(void)ask(shows[o], bodies[i]);
@@ -302,7 +304,9 @@ START_TEST(K12_mt_list_and_accept)
 	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(m, "sims"), NAF1)), "AAECAwQFBgcICQoLDA0ODw");
 	m = json_array_get(json_object_get(got.body, "mts"), 1);
 	ck_assert(json_is_false(json_object_get(m, "up")));
+	rig.e->mts[0].use->made_ms[0] = 1;
 	ck_assert_int_eq(ask("mt-accept", "{\"mt_id\":\"" MT1 "\"}"), REASON_NONE);
+	ck_assert_int_eq(rig.e->mts[0].use->made_ms[0], 0);
 	ck_assert_str_eq(member("accepted"), MT1);
 	ck_assert_int_eq(ask("mt-list", "{}"), REASON_NONE);
 	m = json_array_get(json_object_get(got.body, "mts"), 0);
@@ -320,6 +324,7 @@ START_TEST(key_forget)
 	ck_assert_int_eq(ask("key-forget", "{\"btid\":7}"), REASON_CTL_USAGE);
 	ck_assert_int_eq(ask("key-forget", "{\"btid\":\"" B2 "\"}"), REASON_LOCAL_UNKNOWN_KEY);
 	ck_assert_int_eq(ask("key-forget", "{\"mt\":\"tablet\"}"), REASON_LOCAL_UNKNOWN_KEY);
+	ck_assert_str_eq(got.text, "no key here fits");
 	ck_assert_int_eq(ask("key-forget", "{\"mt\":\"fridge\"}"), REASON_EXT_MT_UNKNOWN);
 	ck_assert_int_eq(rig_keys().all, 1);
 	ck_assert_int_eq(ask("key-forget", "{\"btid\":\"" B1 "\",\"mt\":\"phone\"}"), REASON_NONE);
