@@ -50,7 +50,7 @@ setup_each(void)
 
 START_TEST(renewed_at_its_share_of_the_lifetime_with_a_new_bootstrapping)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use_connect(&a, "tcp:127.0.0.1:7300");
 	use_say(&a, "before,");
@@ -63,7 +63,7 @@ END_TEST
 
 START_TEST(renewal_leaves_no_gap)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 	int i;
 
 	use_connect(&a, "tcp:127.0.0.1:7300");
@@ -187,7 +187,7 @@ START_TEST(K5_the_older_key_is_forgotten_there_once_the_newer_is_proven)
 {
 	char device[DEVICE_ID_MAX + 1], identity[LINK_PSK_IDENTITY_MAX + 1];
 	struct secret *old = rig_key(1), *new = rig_key(2), *psk = NULL;
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 	struct rig_done d;
 
 	use_connect(&a, "tcp:127.0.0.1:7300");
@@ -221,7 +221,7 @@ END_TEST
 START_TEST(K5_what_is_owed_outlives_a_restart)
 {
 	char device[DEVICE_ID_MAX + 1], first[DEVICE_ID_MAX + 1];
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 	struct rig_done d;
 
 	(void)snprintf(first, sizeof first, "%s", use.ch[0].device_id);

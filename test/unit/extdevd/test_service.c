@@ -29,7 +29,7 @@ logged(enum reason why)
 
 START_TEST(U5_octets_go_there_and_come_back)
 {
-	struct use_user a, b;
+	static struct use_user a, b;	/* they hear of the end after the test's */
 
 	use_connect(&a, PORT);
 	ck_assert_int_eq(use_tunnels(), 1);	/* it was what began it */
@@ -49,7 +49,7 @@ END_TEST
 
 START_TEST(half_close_is_passed_on)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use_connect(&a, PORT);
 	ck_ok(link_write(a.link, span_str("all of it")));
@@ -65,7 +65,7 @@ END_TEST
 /* It had said all it had to say before there was a tunnel. */
 START_TEST(half_close_before_it_is_in)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use.mute = true;
 	use_connect(&a, PORT);
@@ -83,7 +83,7 @@ END_TEST
 
 START_TEST(a_reset_is_passed_on)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use_connect(&a, PORT);
 	use_say(&a, "x");
@@ -99,7 +99,7 @@ END_TEST
 
 START_TEST(seed_7_3_a_connection_that_waits_brings_a_key)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use_connect(&a, PORT);
 	ck_ok(link_write(a.link, span_str("hello")));
@@ -111,7 +111,7 @@ END_TEST
 
 START_TEST(a_connection_does_not_wait_for_ever)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use.answer = REASON_LOCAL_BUSY;
 	use_connect(&a, PORT);
@@ -129,7 +129,7 @@ END_TEST
 
 START_TEST(a_user_that_leaves_early)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use.mute = true;
 	use_connect(&a, PORT);
@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(no_key_can_be_made)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use_connect(&a, PORT);
 	rig_info(NULL);
@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(a_newcomer_after_failures_need_not_wait_out_the_pause)
 {
-	struct use_user a, b;
+	static struct use_user a, b;	/* they hear of the end after the test's */
 
 	use.answer = REASON_LOCAL_BUSY;
 	use_connect(&a, PORT);
@@ -176,7 +176,7 @@ static const enum reason refusals[] = { REASON_TUNNEL_SERVICE_UNKNOWN, REASON_TU
 
 START_TEST(U5_the_MT_refuses_the_service)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use.refuse = refusals[_i];
 	use_connect(&a, PORT);
@@ -191,7 +191,7 @@ END_TEST
 
 START_TEST(U1_a_running_stream_goes_on_across_a_change_of_keys)
 {
-	struct use_user a, b;
+	static struct use_user a, b;	/* they hear of the end after the test's */
 	struct rig_done d;
 
 	use_connect(&a, PORT);
@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(the_old_key_ends_its_streams_at_its_own_expiry)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 	struct rig_done d;
 
 	use_connect(&a, PORT);
@@ -253,7 +253,7 @@ END_TEST
 START_TEST(the_newer_key_goes_and_takes_the_older_tunnel_along)
 {
 	struct extdev_which all = { .mt_id = NULL };
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 	struct rig_done d;
 	int n;
 
@@ -277,7 +277,7 @@ END_TEST
 
 START_TEST(a_tunnel_that_breaks_resets_its_streams_and_the_next_connection_has_another)
 {
-	struct use_user a, b;
+	static struct use_user a, b;	/* they hear of the end after the test's */
 
 	use_connect(&a, PORT);
 	use_break(&use.ch[0]);
@@ -335,7 +335,7 @@ END_TEST
 
 START_TEST(stop_resets_who_waits)
 {
-	struct use_user a;
+	static struct use_user a;	/* it hears of the end after the test's */
 
 	use.mute = true;
 	use_connect(&a, PORT);
