@@ -72,7 +72,9 @@ answer(struct mt_gba *g, struct mt_asker *a, const struct mt_ks *ks, const struc
 	struct mt_outcome o = { REASON_NONE, 0, "" };
 	struct mt_derived told;
 
-	if ((o.why = derive_key(g, a, ks, ks_ext_naf, &told)) != REASON_NONE) {
+	/* K11: the user may have refused it while it waited for a run, or for the card */
+	if ((o.why = mt_gba_admits(g, &a->d.ask.device_id)) != REASON_NONE ||
+	    (o.why = derive_key(g, a, ks, ks_ext_naf, &told)) != REASON_NONE) {
 		refuse(a, o.why);
 		return;
 	}

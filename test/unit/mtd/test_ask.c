@@ -262,6 +262,30 @@ START_TEST(refusing_deletes_the_keys_and_they_stay_gone_n8)
 }
 END_TEST
 
+/* A derive that waits for a run was admitted when it came; the word that counts is the last one. */
+START_TEST(k11_refused_while_a_run_is_under_way)
+{
+	int before;
+
+	up();
+	op_device("device-allow", RIG_DEVICE);
+	before = dev.answers;
+	dev_send(&dev, "derive", derive_body(RIG_NAF, RIG_DEVICE, NULL, NULL));
+	link_mem_run(rig.net);
+	turn_end(rig.turn);
+	clock_advance(rig.clock, 0);
+	ck_assert_ptr_nonnull(rig.bsf.first);		/* the BSF was asked, and has not answered yet */
+	ck_assert_int_eq(dev.answers, before);
+	op_device("device-refuse", RIG_DEVICE);
+	ck_assert_int_eq(dev.answers, before + 1);
+	dev_expect(&dev, REASON_MT_DEVICE_REFUSED);
+	ck_assert_int_eq(rig_keys(-1), 0);
+	/* the run itself is the card's: the next device has its use of it */
+	op_device("device-allow", RIG_DEVICE2);
+	ck_assert_str_eq(dev_info(&other, RIG_DEVICE2), rig.bsf.btid.s);
+}
+END_TEST
+
 START_TEST(decisions_outlive_the_process)
 {
 	int fd;
@@ -322,6 +346,7 @@ main(void)
 	tcase_add_test(t, repeats_join_and_numbers_are_bounded);
 	tcase_add_test(t, an_asker_that_went_away);
 	tcase_add_test(t, refusing_deletes_the_keys_and_they_stay_gone_n8);
+	tcase_add_test(t, k11_refused_while_a_run_is_under_way);
 	tcase_add_test(t, decisions_outlive_the_process);
 	tcase_add_test(t, who_waits_is_told_when_the_mt_stops);
 	tcase_add_test(t, what_is_no_device_id);
