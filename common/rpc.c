@@ -248,7 +248,7 @@ send_line(struct rpc *r, json_t *obj)
 		text[n] = '\n';		/* in place of the NUL: one write, one segment */
 		rc = link_write(r->link, span_of(text, n + 1));
 	}
-	free(text);
+	wipe_free(text);		/* an application key goes this way (U7) */
 	json_decref(obj);
 	return rc;
 }

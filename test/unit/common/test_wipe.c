@@ -219,6 +219,71 @@ START_TEST(S2_nothing_of_a_k_that_came_on_the_control_socket)
 }
 END_TEST
 
+/* --- an application's key on the control socket, the other way (U7) */
+
+static void
+on_derive(struct rpc_req *q, const char *op, json_t *body, void *arg)
+{
+	char key[MARK_LEN + 1];
+	json_t *o;
+
+	(void)op, (void)body, (void)arg;
+	mark(key);
+	ck_assert_ptr_nonnull(o = json_pack("{s:s, s:s}", "app", "stunnel", "key", key));
+	explicit_bzero(key, sizeof key);
+	rpc_ok(q, o);
+	asked = true;
+}
+
+static void
+on_accept_derive(struct link *l, void *arg)
+{
+	static const struct rpc_cb cb = { on_derive, on_closed };
+
+	(void)arg;
+	ck_ok(rpc_new(l, clk, NULL, &cb, NULL, &talk));
+}
+
+static void
+hear_key(const char *path)
+{
+	static const char line[] = "{\"id\":1,\"op\":\"key-derive\"}\n";
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char k[MARK_LEN + 1], answer[512] = "";
+
+	(void)snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
+	mark(k);
+	if (connect(fd, (struct sockaddr *)&un, sizeof un) != 0 || send(fd, line, sizeof line - 1, 0) < 0 ||
+	    recv(fd, answer, sizeof answer - 1, 0) <= 0 || strstr(answer, k) == NULL)
+		_exit(1);
+	_exit(0);
+}
+
+START_TEST(U7_nothing_of_a_key_that_left_by_the_control_socket)
+{
+	struct link_listener *ll;
+	struct link_net *net;
+	char path[64], address[80];
+	int status;
+	pid_t child;
+
+	ck_ok(link_net_new(loop, clk, &net));
+	(void)snprintf(path, sizeof path, "/tmp/kslocal-wipe-out.%d", (int)getpid());
+	(void)snprintf(address, sizeof address, "unix:%s", path);
+	ck_ok(link_listen(net, address, NULL, on_accept_derive, NULL, &ll));
+	if ((child = fork()) == 0)
+		hear_key(path);
+	until(over);
+	ck_assert(asked);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(residues(), 0);	/* the daemon goes on, with what it has freed */
+	link_listener_free(ll);
+	link_net_free(net);
+}
+END_TEST
+
 /* --- a Key Response */
 
 static bool replied;
@@ -290,6 +355,7 @@ main(void)
 	tcase_add_test(t, the_mark_is_found_where_it_is);
 	tcase_add_test(t, what_is_freed_or_grows_leaves_nothing);
 	tcase_add_test(t, S2_nothing_of_a_k_that_came_on_the_control_socket);
+	tcase_add_test(t, U7_nothing_of_a_key_that_left_by_the_control_socket);
 	tcase_add_loop_test(t, nothing_of_a_key_that_came_over_http, 0, 3);
 	suite_add_tcase(s, t);
 	return unit_run(s);
