@@ -99,7 +99,11 @@ on_request(struct tunnel_stream *s)
 		refuse(s, REASON_TUNNEL_NAME);
 	else if (s->t->going)
 		tunnel_stream_cut(s, NGHTTP2_REFUSED_STREAM, REASON_TUNNEL_CLOSED, "");
-	else {
+	else if (s->t->n_live > 2 * (size_t)s->t->conf.streams_max) {
+		/* HTTP/2 does not count those that ended and were not read; in one turn as many may end as begin */
+		log_refusal(s->t, REASON_TUNNEL_LIMIT);
+		tunnel_stream_cut(s, NGHTTP2_REFUSED_STREAM, REASON_TUNNEL_LIMIT, "");
+	} else {
 		s->state = STREAM_ASKED;
 		tunnel_stream_due(s, DUE_OPEN);
 	}

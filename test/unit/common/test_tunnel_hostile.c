@@ -361,6 +361,34 @@ START_TEST(too_many_streams_U5)
 }
 END_TEST
 
+/* Both ends have ended them, so HTTP/2 counts them no more; but what they said waits for a user that does not read. */
+START_TEST(ended_streams_that_nobody_reads_U5)
+{
+	unsigned id = 1;
+
+	sv.conf.streams_max = 5;
+	sv.pattern.deaf = true;
+	raw_up();
+	for (unsigned i = 0; i < 10; i++, id += 2) {
+		stands(id);
+		frame(&cl, DATA, END_STREAM, id, span_str("unread"));
+		settle();
+		ck_ok(link_shutdown(sv.users[i].l));
+		settle();
+		ck_assert_int_eq(sv.users[i].closed, 0);
+	}
+	connect_to(id, "modem");
+	settle();
+	ck_assert_int_eq(sv.n_users, 10);
+	ck_assert_uint_eq(code_of(RST_STREAM, id), 7);	/* REFUSED_STREAM */
+	/* who is read makes room */
+	link_drain(sv.users[0].l, 6);
+	settle();
+	ck_assert_int_eq(sv.users[0].closed, 1);
+	stands(id + 2);
+}
+END_TEST
+
 /* It asks and asks, and reads nothing of the answers. */
 START_TEST(asks_without_reading_U5)
 {
@@ -614,6 +642,7 @@ main(void)
 	tcase_add_test(t, continuations_U5);
 	tcase_add_test(t, rapid_reset_U5);
 	tcase_add_loop_test(t, too_many_streams_U5, 0, 2);
+	tcase_add_test(t, ended_streams_that_nobody_reads_U5);
 	tcase_add_loop_test(t, asks_without_reading_U5, 0, 4);
 	tcase_add_test(t, beyond_the_window_U5);
 	suite_add_tcase(s, t);
