@@ -109,7 +109,7 @@ on_challenge(struct mt_question *q, const struct http_reply *r)
 		.fqdn = q->center->naf_id.fqdn, .btid = q->triple.btid.s, .method = "GET", .uri = q->uri, .body = { NULL, 0 },
 		.password = q->password, .cnonce = cnonce, .nc = 1
 	};
-	const struct mt_state_asked asked = { &q->triple, &q->sent, q->password };
+	const struct mt_state_asked asked = { &q->triple, &q->sent, q->password, q->etag[0] != '\0' };
 	struct mt_said said;
 	const char *bad = "";
 	bool stale = false;
@@ -139,7 +139,7 @@ static void
 on_reply(void *arg, const struct http_reply *r)
 {
 	struct mt_question *q = arg;
-	const struct mt_state_asked asked = { &q->triple, &q->sent, q->password };
+	const struct mt_state_asked asked = { &q->triple, &q->sent, q->password, q->etag[0] != '\0' };
 	struct mt_said said;
 	char text[64];
 

@@ -117,6 +117,8 @@ mt_state_judge(const struct http_reply *r, const struct mt_state_asked *q, struc
 		read_state(r, q->triple, out);
 		break;
 	case 304:
+		if (!q->conditional)
+			mt_said_nothing(out, REASON_MT_STATE_ANSWER, "304 to a question without condition");
 		break;
 	case 404:
 		refused(r, MT_SAID_UNKNOWN, REASON_UA_KEY_UNKNOWN, out);

@@ -41,6 +41,7 @@ struct mt_state_asked {
 	const struct triple *triple;
 	const struct digest *sent;
 	const struct secret *password;
+	bool conditional;		/* with If-None-Match: else 304 is about nothing */
 };
 void mt_state_judge(const struct http_reply *r, const struct mt_state_asked *q, struct mt_said *out);
 /* Nothing was said. */

@@ -53,7 +53,7 @@ try_challenge(const struct http_reply *r)
 static void
 try_answer(const struct http_reply *r)
 {
-	const struct mt_state_asked q = { &triple, &sent, password };
+	const struct mt_state_asked q = { &triple, &sent, password, true };
 	const char *info = http_header_get(r->headers, r->n_headers, "Authentication-Info");
 	struct mt_said said;
 	struct digest i;

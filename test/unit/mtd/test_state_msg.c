@@ -120,10 +120,12 @@ static const struct {
 	{ 200, STATE(BTID, DEVICE, "tomorrow"), MT_SAID_NOTHING, REASON_MT_STATE_ANSWER, 0 },
 };
 
+static bool conditional = true;
+
 static void
 judge(int status, const char *body, const char *info, const char *etag, struct mt_said *out)
 {
-	const struct mt_state_asked q = { &triple, &sent, password };
+	const struct mt_state_asked q = { &triple, &sent, password, conditional };
 	struct http_header h[2];
 	struct http_reply r = { .status = status, .headers = h, .why = REASON_HTTP_UNREACHABLE, .detail = "refused", .body = span_str(body) };
 
@@ -171,6 +173,21 @@ START_TEST(n7_answer)
 }
 END_TEST
 
+/* "As you have it" says nothing to who has said nothing: the key's grace must not grow by it (N10). */
+START_TEST(n7_304_to_a_question_without_condition)
+{
+	struct mt_said said;
+
+	conditional = false;
+	judge(304, "", NULL, "\"7\"", &said);
+	conditional = true;
+	ck_assert_int_eq(said.verdict, MT_SAID_NOTHING);
+	ck_assert_int_eq(said.why, REASON_MT_STATE_ANSWER);
+	ck_assert_int_eq(said.status, 304);
+	ck_assert_str_eq(said.etag, "");
+}
+END_TEST
+
 /* A proof that is there has to be whole, and over our own question. */
 START_TEST(n7_proofs_that_are_none)
 {
@@ -207,6 +224,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, n7_challenge, 0, sizeof challenges / sizeof *challenges);
 	tcase_add_loop_test(t, n7_answer, 0, sizeof answers / sizeof *answers);
+	tcase_add_test(t, n7_304_to_a_question_without_condition);
 	tcase_add_test(t, n7_proofs_that_are_none);
 	suite_add_tcase(s, t);
 	return unit_run(s);
