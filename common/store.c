@@ -49,7 +49,7 @@ reset_all(struct store *st)
 			sqlite3_reset(st->stmt[i]);
 }
 
-/* It may have written outside of begin and end. */
+/* It may have written outside of begin and end. If that is lost, whoever wrote it hears so by the turn's commit. */
 static enum rc
 end_reading(struct store *st)
 {
@@ -61,6 +61,7 @@ end_reading(struct store *st)
 	store_complain(st, "end of reading");
 	if (!sqlite3_get_autocommit(st->db) && run(st, OWN_ROLLBACK) != RC_OK)
 		store_complain(st, "rollback");
+	st->open = st->broken = true;
 	return RC_IO;
 }
 
@@ -144,8 +145,8 @@ store_commit(struct store *st)
 	if (st->depth > 0)
 		log_fatal("store: commit between begin and end");
 	reset_all(st);
-	if (!st->open)
-		return end_reading(st);
+	if (!st->open && end_reading(st) == RC_OK)
+		return RC_OK;
 	if (!lost(st) && (rc = run(st, OWN_COMMIT)) != RC_OK)
 		store_complain(st, "commit");
 	if (rc == RC_OK) {

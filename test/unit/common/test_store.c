@@ -472,6 +472,36 @@ START_TEST(deferred_constraint_fails_the_commit)
 }
 END_TEST
 
+/* The same of what was written outside of begin and end, and ended by the turn's first request or by its commit. */
+START_TEST(what_is_lost_outside_of_a_request_fails_the_turn)
+{
+	static const char *const m[] = {
+		"CREATE TABLE t (a INTEGER NOT NULL PRIMARY KEY, b REFERENCES t (a) DEFERRABLE INITIALLY DEFERRED)",
+	};
+	static const char *const q[] = { "INSERT INTO t (a, b) VALUES (:a, :b)", "SELECT count(*) FROM t" };
+	static const struct store_schema s = { "testd", m, 1, q, 2 };
+	struct store_stats stats;
+	sqlite3_stmt *p;
+
+	ck_ok(store_open(tmpdir_file("db"), &s, key, &st));
+	p = store_stmt(st, PUT);
+	sqlite3_bind_int(p, 1, 1);
+	sqlite3_bind_int(p, 2, 99);
+	ck_assert_int_eq(sqlite3_step(p), SQLITE_DONE);		/* whoever did this believes in it … */
+	if (_i == 1)
+		ck_rc(store_begin(st), RC_IO);
+	if (_i == 2)
+		ck_rc(store_checkpoint(st), RC_IO);
+	ck_rc(store_commit(st), RC_IO);				/* … until the turn says otherwise */
+	store_get_stats(st, &stats);
+	ck_assert_uint_eq(stats.failed, 1);
+	ck_assert_int_eq(count(), 0);
+	ck_ok(store_begin(st));
+	ck_ok(store_end(st, true));
+	ck_ok(store_commit(st));
+}
+END_TEST
+
 START_TEST(statements_are_reset)
 {
 	sqlite3_stmt *s;
@@ -689,6 +719,7 @@ main(void)
 	tcase_add_test(t, full_disk_fails_the_turn_as_a_whole);
 	tcase_add_test(t, rolled_back_by_itself);
 	tcase_add_test(t, deferred_constraint_fails_the_commit);
+	tcase_add_loop_test(t, what_is_lost_outside_of_a_request_fails_the_turn, 0, 3);
 	tcase_add_test(t, statements_are_reset);
 	tcase_add_loop_test(t, a_turns_reads_share_one_transaction, 0, 2);
 	tcase_add_test(t, checkpoint_truncates_now_or_after_the_commit);
