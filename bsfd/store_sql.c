@@ -62,8 +62,8 @@ static const char *const sql[BSF_SQL_COUNT_OF] = {
 	    "INSERT INTO bootstrap (btid, impi, rand, ks, type, created, expires)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[BSF_SQL_KEEP_BOOTSTRAPS] =
-	    "DELETE FROM bootstrap WHERE impi = ?1 AND run NOT IN"
-	    " (SELECT run FROM bootstrap WHERE impi = ?1 ORDER BY run DESC LIMIT ?2)",
+	    "DELETE FROM bootstrap WHERE impi = ?1 AND run <="
+	    " (SELECT run FROM bootstrap WHERE impi = ?1 ORDER BY run DESC LIMIT 1 OFFSET ?2)",
 	[BSF_SQL_GET_BOOTSTRAP] =
 	    "SELECT impi, rand, ks, type, created, expires FROM bootstrap WHERE btid = ?1",
 	[BSF_SQL_LIST_BOOTSTRAPS] =
@@ -74,8 +74,8 @@ static const char *const sql[BSF_SQL_COUNT_OF] = {
 	[BSF_SQL_NEXT_EXPIRY] = "SELECT min(expires) FROM bootstrap",
 	[BSF_SQL_PUT_TMPI] = "INSERT OR REPLACE INTO tmpi (tmpi, impi) VALUES (?1, ?2)",
 	[BSF_SQL_KEEP_TMPIS] =
-	    "DELETE FROM tmpi WHERE impi = ?1 AND run NOT IN"
-	    " (SELECT run FROM tmpi WHERE impi = ?1 ORDER BY run DESC LIMIT ?2)",
+	    "DELETE FROM tmpi WHERE impi = ?1 AND run <="
+	    " (SELECT run FROM tmpi WHERE impi = ?1 ORDER BY run DESC LIMIT 1 OFFSET ?2)",
 	[BSF_SQL_GET_TMPI] = "SELECT impi FROM tmpi WHERE tmpi = ?1",
 	[BSF_SQL_PUT_NAF] = "INSERT OR REPLACE INTO naf (fqdn, form) VALUES (?1, ?2)",
 	[BSF_SQL_DELETE_NAF] = "DELETE FROM naf WHERE fqdn = ?1",
