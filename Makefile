@@ -114,7 +114,13 @@ $(B)/bench/load: $(call obj,$(wildcard test/bench/load/*.c)) $(ALL_A)
 $(B)/bench/tunnel_peer: $(B)/test/bench/tunnel_peer.o $(B)/lib/common.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ $(LIBS)
-bench-bins: $(B)/bench/load $(B)/bench/tunnel_peer
+$(B)/bench/zn_load: $(B)/test/bench/zn_load.o $(B)/lib/common.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ $(LIBS)
+$(B)/bench/zn_echo: $(B)/test/bench/zn_echo.o $(B)/test/conform/fd_common.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ -lfdcore -lfdproto -lpthread
+bench-bins: $(B)/bench/load $(B)/bench/tunnel_peer $(B)/bench/zn_load $(B)/bench/zn_echo
 # ratios to peers, which it installs; writes build/bench.json
 bench: all bench-bins
 	test/bench/run
