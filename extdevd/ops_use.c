@@ -52,15 +52,27 @@ struct using {
 static void
 on_used(void *arg, const struct extdev_channel *ch, enum reason why, const char *detail)
 {
+	const char *what = reason_get(why)->what;
 	struct using *u = arg;
 
 	if (why == REASON_NONE)
 		ctl_ok(u->c, u->q, tunnel_object(ch));
-	else if (detail[0] == '\0')
+	else if (detail[0] == '\0' || strcmp(detail, what) == 0)
 		ctl_fail(u->c, u->q, why, NULL);
+	else if (strncmp(detail, what, strlen(what)) == 0)
+		ctl_fail(u->c, u->q, why, "%s", detail);
 	else
-		ctl_fail(u->c, u->q, why, "%s: %s", reason_get(why)->what, detail);
+		ctl_fail(u->c, u->q, why, "%s: %s", what, detail);
 	free(u);
+}
+
+/* After what is waited for now there are still steps to come. */
+static void
+on_progress(void *arg, const char *word, int64_t wait_s)
+{
+	const struct using *u = arg;
+
+	ctl_progress(u->c, u->q, word, wait_s > WAIT_S ? wait_s : WAIT_S);
 }
 
 void
@@ -86,5 +98,5 @@ extdev_op_use(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	u->c = c;
 	u->q = q;
 	ctl_progress(c, q, "use", WAIT_S);
-	extdev_use_await(m, on_used, u);
+	extdev_use_await(m, on_used, on_progress, u);
 }

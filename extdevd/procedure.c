@@ -283,6 +283,7 @@ extdev_on_mt_progress(struct extdev_mt *m, const char *word, int64_t wait_s)
 	TAILQ_FOREACH(a, &m->p.askers, all)
 		if (a->progress != NULL)
 			a->progress(a->arg, word, wait_s);
+	extdev_use_progress(m, word, wait_s);
 }
 
 /* --- by ourselves */

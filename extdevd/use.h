@@ -28,6 +28,7 @@ typedef void extdev_user_fn(void *arg, const struct extdev_channel *c, enum reas
 struct extdev_user {
 	TAILQ_ENTRY(extdev_user) all;
 	extdev_user_fn *fn;
+	extdev_progress_fn *progress;	/* may be NULL */
 	void *arg;
 };
 
@@ -58,8 +59,11 @@ struct extdev_use {
 	struct extdev_forgetting *forgetting;	/* forget.c */
 };
 
-/* An operator's wish. fn never inside this call: a tunnel is up, or the first attempt failed. */
-void extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, void *arg);
+/*
+ * An operator's wish. fn never inside this call: a tunnel is up, or the first attempt failed. Before it progress, which may be NULL:
+ * what an establishment that comes first waits for (U10).
+ */
+void extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, extdev_progress_fn *progress, void *arg);
 /* Where new streams go; NULL = nowhere yet. */
 struct tunnel *extdev_use_tunnel(const struct extdev_mt *m);
 /* Is the tunnel alive? One that does not answer is closed. */

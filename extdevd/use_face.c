@@ -118,16 +118,25 @@ extdev_use_on_accept(struct extdev_mt *m)
 }
 
 void
-extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, void *arg)
+extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, extdev_progress_fn *progress, void *arg)
 {
 	struct extdev_user *user = calloc(1, sizeof *user);
 
 	if (user == NULL)
 		log_fatal("use: out of memory");
-	user->fn = fn;
-	user->arg = arg;
+	*user = (struct extdev_user){ .fn = fn, .progress = progress, .arg = arg };
 	TAILQ_INSERT_TAIL(&m->use->users, user, all);
 	clock_timer_set(m->use->again, 0);		/* never inside this call */
+}
+
+void
+extdev_use_progress(struct extdev_mt *m, const char *word, int64_t wait_s)
+{
+	const struct extdev_user *user;
+
+	TAILQ_FOREACH(user, &m->use->users, all)
+		if (user->progress != NULL)
+			user->progress(user->arg, word, wait_s);
 }
 
 void

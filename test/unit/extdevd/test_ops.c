@@ -314,6 +314,23 @@ START_TEST(K12_mt_list_and_accept)
 }
 END_TEST
 
+/* U10: who asks for a tunnel is told what the key for it waits for, and is not told a reason twice. */
+START_TEST(U10_use_tells_what_its_key_waits_for)
+{
+	struct rig_request *r;
+
+	send_op("use", "{\"mt\":\"phone\"}");
+	rig_info(NULL);
+	r = rig_got("derive");
+	rpc_progress(r->q, "asking-user", 20);
+	rig_run();
+	ck_assert_str_eq(got.word, "asking-user");
+	rig_refuse(r, REASON_LOCAL_REFUSED, 0);
+	ck_assert_int_eq(got.n, 1);
+	ck_assert_str_eq(got.text, reason_get(got.why)->what);
+}
+END_TEST
+
 START_TEST(key_forget)
 {
 	rig_scenario1(&d, B1, 7);
@@ -462,6 +479,7 @@ main(void)
 	tcase_add_test(t, U7_key_derive);
 	tcase_add_test(t, N7_key_check);
 	tcase_add_test(t, K12_mt_list_and_accept);
+	tcase_add_test(t, U10_use_tells_what_its_key_waits_for);
 	tcase_add_test(t, key_forget);
 	tcase_add_test(t, forget_and_establish);
 	tcase_add_test(t, forget_during_complete);

@@ -325,7 +325,7 @@ static inline void
 use_ask(struct use_done *d)
 {
 	memset(d, 0, sizeof *d);
-	extdev_use_await(&rig.e->mts[0], use_on_done, d);
+	extdev_use_await(&rig.e->mts[0], use_on_done, NULL, d);
 	ck_assert_int_eq(d->n, 0);	/* never inside the call */
 	rig_run();
 }
