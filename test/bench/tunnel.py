@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast octets go through a tunnel, beside openssl s_client and s_server with a PSK.
 
-  test/bench/tunnel.py [--alone] [MIB]        default 400; --alone: without the whole way; BIN: the programs, default build/plain
+  test/bench/tunnel.py [MIB]        default 400; BIN: the programs, default build/plain
 
 Each line: MiB/s, and processor time for a GiB of what carries the octets (not of who makes and drops them), both also as multiples of
 openssl's. "whole" is from a user's socket at the device by extdevd, the link and mtd to the service's socket: two daemons and two more
@@ -128,9 +128,7 @@ def whole(mib, link, tmp):
 
 
 def main():
-    args = sys.argv[1:]
-    alone = "--alone" in args
-    mib = int([a for a in args if a != "--alone"][0]) if len(args) > alone else 400
+    mib = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     with tempfile.TemporaryDirectory(prefix="kslocal-bench-") as tmp:
         openssl(mib)
         unix = "unix:" + os.path.join(tmp, "s")
@@ -138,7 +136,7 @@ def main():
         peers(mib, ["--psk"], unix, 1, "a tunnel alone, UNIX socket, 1 stream")
         peers(mib, ["--psk"], unix, 50, "a tunnel alone, UNIX socket, 50 streams")
         peers(mib, [], unix, 1, "the same without TLS, 1 stream")
-        for link in () if alone else ("unix", "tcp"):
+        for link in ("unix", "tcp"):
             whole(mib, link, tmp)
 
 

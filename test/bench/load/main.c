@@ -256,7 +256,7 @@ on_boot_next(evutil_socket_t fd, short what, void *arg)
 static void
 boot_all(struct load *l)
 {
-	struct job jobs[16] = { { NULL } };
+	struct job jobs[16] = { 0 };
 
 	for (size_t i = 0; i < 16; i++) {
 		jobs[i].l = l;
