@@ -1,6 +1,8 @@
 /* link_calls: what users call on a link of the real network (link.h). None calls back: what follows, follows in the next turn. */
 #include <event2/buffer.h>
 #include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/link_sock.h"
@@ -9,25 +11,35 @@ static struct span
 sock_input(struct link *base)
 {
 	struct link_sock *l = (struct link_sock *)base;
-	struct evbuffer *in = l->conn != NULL || l->raw == NULL ? l->plain : bufferevent_get_input(l->raw);
-	size_t n = evbuffer_get_length(in);
+	size_t n;
 
-	return (struct span){ n > 0 ? evbuffer_pullup(in, -1) : NULL, n };
+	if (l->conn == NULL)
+		return tunnel_buf_span(&l->run);
+	n = evbuffer_get_length(l->plain);
+	return (struct span){ n > 0 ? evbuffer_pullup(l->plain, -1) : NULL, n };
+}
+
+static void
+drain_run(struct link_sock *l, size_t n)
+{
+	if (n > l->run.n)
+		n = l->run.n;
+	if (!l->sealed && n > 0)
+		explicit_bzero(l->run.p + l->run.at, n);	/* Zn carries keys */
+	tunnel_buf_drain(&l->run, n);
+	if (l->run.n == 0 && !l->bulk)		/* who says little keeps no memory */
+		tunnel_buf_reset(&l->run);
 }
 
 static void
 sock_drain(struct link *base, size_t n)
 {
 	struct link_sock *l = (struct link_sock *)base;
-	struct evbuffer *in;
 
 	if (l->eof_in)
 		clock_timer_set(l->soon, 0);		/* it may have waited for this */
 	if (l->conn == NULL) {
-		in = l->raw != NULL ? bufferevent_get_input(l->raw) : l->plain;
-		evbuffer_drain(in, n);
-		if (l->bulk && evbuffer_get_length(in) == 0)	/* what comes next will be one run, without a copy */
-			(void)evbuffer_expand(in, LINK_SOCK_READ + LINK_SOCK_READ_MORE);
+		drain_run(l, n);
 		if (l->full)
 			link_sock_apply_limit(l);
 		return;
@@ -63,21 +75,30 @@ static void
 cleanse(const void *octets, size_t n, void *arg)
 {
 	(void)arg;
-	OPENSSL_clear_free((void *)(uintptr_t)octets, n);
+	explicit_bzero((void *)(uintptr_t)octets, n);
+	free((void *)(uintptr_t)octets);
+}
+
+static void
+release(const void *octets, size_t n, void *arg)
+{
+	(void)n, (void)arg;
+	free((void *)(uintptr_t)octets);
 }
 
 /* A copy that is cleansed once it has left: Zn carries keys. */
 static enum rc
-put_plain(struct evbuffer *out, struct span octets)
+put_plain(struct link_sock *l, struct span octets)
 {
 	void *copy;
 
 	if (octets.n == 0)
 		return RC_OK;
-	if ((copy = OPENSSL_memdup(octets.p, octets.n)) == NULL)
+	if ((copy = malloc(octets.n)) == NULL)
 		return RC_NOMEM;
-	if (evbuffer_add_reference(out, copy, octets.n, cleanse, NULL) != 0) {
-		OPENSSL_clear_free(copy, octets.n);
+	memcpy(copy, octets.p, octets.n);
+	if (evbuffer_add_reference(bufferevent_get_output(l->raw), copy, octets.n, l->sealed ? release : cleanse, NULL) != 0) {
+		cleanse(copy, octets.n, NULL);
 		return RC_NOMEM;
 	}
 	return RC_OK;
@@ -94,7 +115,7 @@ sock_write(struct link *base, struct span octets)
 		return RC_LIMIT;
 	if (l->conn != NULL)
 		return link_tls_conn_write(l->conn, octets);
-	return put_plain(bufferevent_get_output(l->raw), octets);
+	return put_plain(l, octets);
 }
 
 static void
@@ -154,7 +175,10 @@ sock_reset(struct link *base)
 static void
 sock_tls_above(struct link *base)
 {
-	((struct link_sock *)base)->fresh = false;
+	struct link_sock *l = (struct link_sock *)base;
+
+	l->fresh = false;
+	l->sealed = true;
 }
 
 static void

@@ -11,7 +11,7 @@ link_sock_peer_sent_all(struct link_sock *l)
 	if (l->eof_in)
 		return;
 	l->eof_in = l->eof_due = true;
-	if (l->fresh && l->conn == NULL && evbuffer_get_length(bufferevent_get_input(l->raw)) > 0)
+	if (l->fresh && l->conn == NULL && l->run.n > 0)
 		l->data_due = true;	/* too few to tell TLS by, and now they are all */
 	l->fresh = false;
 	clock_timer_set(l->soon, 0);
@@ -29,7 +29,7 @@ link_sock_shut(struct link_sock *l)
 void
 link_sock_after_eof(struct link_sock *l)
 {
-	struct evbuffer *waiting = l->conn != NULL ? l->plain : bufferevent_get_input(l->raw);
+	size_t waiting = l->conn != NULL ? evbuffer_get_length(l->plain) : l->run.n;
 
 	if (l->data_due || l->eof_due)
 		clock_timer_set(l->soon, 0);
@@ -41,7 +41,7 @@ link_sock_after_eof(struct link_sock *l)
 		l->eof_due = false;
 		if (l->base.cb.on_eof != NULL)
 			l->base.cb.on_eof(&l->base, l->base.arg);
-	} else if (l->shut_done && evbuffer_get_length(waiting) == 0) {
+	} else if (l->shut_done && waiting == 0) {
 		link_sock_end(l, REASON_NONE, "closed by the peer");
 	}
 }

@@ -63,7 +63,24 @@ link_sock_free(struct link_sock *l)
 	if (l->raw != NULL)
 		bufferevent_free(l->raw);
 	evbuffer_free(l->plain);
+	tunnel_buf_reset(&l->run);
 	free(l);
+}
+
+/* From libevent's buffer to the run, with room for more behind it. */
+static enum rc
+take_run(struct link_sock *l, size_t more)
+{
+	struct evbuffer *in = bufferevent_get_input(l->raw);
+	size_t n = evbuffer_get_length(in);
+	uint8_t *to;
+	enum rc rc;
+
+	if ((rc = tunnel_buf_room(&l->run, n + more, &to)) != RC_OK)
+		return rc;
+	evbuffer_remove(in, to, n);
+	tunnel_buf_put(&l->run, n);
+	return RC_OK;
 }
 
 void
@@ -85,7 +102,7 @@ link_sock_end(struct link_sock *l, enum reason why, const char *fmt, ...)
 	l->dial = NULL;
 	if (l->raw != NULL) {
 		if (l->conn == NULL)		/* what came is still the user's */
-			(void)evbuffer_add_buffer(l->plain, bufferevent_get_input(l->raw));
+			(void)!take_run(l, 0);
 		link_linger(l->net, l->raw);		/* an alert may be waiting in it */
 		l->raw = NULL;
 	}
@@ -144,8 +161,8 @@ link_sock_apply_limit(struct link_sock *l)
 	if (l->raw == NULL || l->state > LINK_SOCK_UP || l->eof_in)
 		return;
 	if (l->conn == NULL) {
-		bufferevent_setwatermark(l->raw, EV_READ, 0, l->limit);
-		l->full = evbuffer_get_length(bufferevent_get_input(l->raw)) >= l->limit;
+		l->full = l->run.n >= l->limit;
+		bufferevent_setwatermark(l->raw, EV_READ, 0, l->full ? l->limit : l->limit - l->run.n);
 	}
 	if (l->full)
 		bufferevent_disable(l->raw, EV_READ);
@@ -243,20 +260,11 @@ peek(struct link_sock *l)
 	link_sock_end(l, REASON_LINK_PEER_PLAIN, "its first octet is %02x", first);
 }
 
-static int
-looks_like_tls(struct evbuffer *in)
-{
-	uint8_t b[2] = { 0, 0 };
-	ev_ssize_t n = evbuffer_copyout(in, b, 2);
-
-	return link_looks_like_tls(span_of(b, n > 0 ? (size_t)n : 0));
-}
-
 static void
 read_plain(struct link_sock *l)
 {
 	static const char note[] = "this link is plain, without TLS\n";
-	int tls = l->fresh ? looks_like_tls(bufferevent_get_input(l->raw)) : 0;
+	int tls = l->fresh ? link_looks_like_tls(tunnel_buf_span(&l->run)) : 0;
 
 	if (tls < 0)
 		return;
@@ -276,28 +284,56 @@ read_plain(struct link_sock *l)
  * libevent reads 4 KiB at a time. Where that much came, much more mostly waits: it is read at once, within the limit. An end or an
  * error is left for libevent to meet: only what the kernel says is there is read, since reading a reset would take it away.
  */
+static size_t
+more_waits(struct link_sock *l, size_t have, size_t limit)
+{
+	int waits = 0;
+	size_t n;
+
+	l->bulk = evbuffer_get_length(bufferevent_get_input(l->raw)) >= LINK_SOCK_READ;
+	if (!l->bulk || have >= limit || ioctl(bufferevent_getfd(l->raw), FIONREAD, &waits) != 0 || waits <= 0)
+		return 0;
+	n = limit - have < LINK_SOCK_READ_MORE ? limit - have : LINK_SOCK_READ_MORE;
+	return n < (size_t)waits ? n : (size_t)waits;
+}
+
+static size_t
+read_now(struct link_sock *l, void *to, size_t n)
+{
+	ssize_t got = n > 0 ? recv(bufferevent_getfd(l->raw), to, n, MSG_DONTWAIT) : 0;
+
+	return got > 0 ? (size_t)got : 0;
+}
+
 static void
 read_more(struct link_sock *l)
 {
 	struct evbuffer *in = bufferevent_get_input(l->raw);
-	size_t have = evbuffer_get_length(in), limit = l->conn != NULL ? LINK_SOCK_READ_MORE : l->limit;
+	size_t have = evbuffer_get_length(in), n = more_waits(l, have, LINK_SOCK_READ_MORE);
 	struct evbuffer_iovec v;
-	int waits = 0;
-	ssize_t n;
 
-	l->bulk = have >= LINK_SOCK_READ;
-	if (!l->bulk || have >= limit || ioctl(bufferevent_getfd(l->raw), FIONREAD, &waits) != 0 || waits <= 0)
+	if (n == 0 || evbuffer_unfreeze(in, 0) != 0)
 		return;
-	if (evbuffer_unfreeze(in, 0) != 0)
-		return;
-	if (evbuffer_reserve_space(in, limit - have < LINK_SOCK_READ_MORE ? (ev_ssize_t)(limit - have) : LINK_SOCK_READ_MORE, &v, 1) == 1) {
-		if (v.iov_len > LINK_SOCK_READ_MORE)
-			v.iov_len = LINK_SOCK_READ_MORE;
-		n = recv(bufferevent_getfd(l->raw), v.iov_base, v.iov_len, MSG_DONTWAIT);
-		v.iov_len = n > 0 ? (size_t)n : 0;
+	if (evbuffer_reserve_space(in, (ev_ssize_t)n, &v, 1) == 1) {
+		v.iov_len = read_now(l, v.iov_base, n);
 		evbuffer_commit_space(in, &v, 1);
 	}
 	evbuffer_freeze(in, 0);
+}
+
+/* The same into the run. */
+static bool
+read_run(struct link_sock *l)
+{
+	size_t have = l->run.n + evbuffer_get_length(bufferevent_get_input(l->raw)), n = more_waits(l, have, l->limit);
+	uint8_t *to;
+
+	if (take_run(l, n) != RC_OK || tunnel_buf_room(&l->run, n, &to) != RC_OK) {
+		link_sock_end(l, REASON_INTERNAL, "out of memory");
+		return false;
+	}
+	tunnel_buf_put(&l->run, read_now(l, to, n));
+	return true;
 }
 
 static void
@@ -306,13 +342,16 @@ on_read(struct bufferevent *raw, void *arg)
 	struct link_sock *l = arg;
 
 	(void)raw;
+	if (l->state == LINK_SOCK_UP && l->conn == NULL) {
+		if (read_run(l))
+			read_plain(l);
+		return;
+	}
 	read_more(l);
 	if (l->state == LINK_SOCK_PEEK)
 		peek(l);
 	else if (l->conn != NULL && l->state <= LINK_SOCK_UP)
 		pump(l);
-	else if (l->state == LINK_SOCK_UP)
-		read_plain(l);
 }
 
 static void

@@ -13,9 +13,10 @@
 
 #include "common/link_impl.h"
 #include "common/link_tls.h"
+#include "common/tunnel_buf.h"
 
 #define LINK_SOCK_READ 4096		/* what libevent reads at a time */
-#define LINK_SOCK_READ_MORE (64 * 1024)	/* what follows at once */
+#define LINK_SOCK_READ_MORE (256 * 1024)	/* what follows at once, at most */
 
 enum link_sock_state {
 	LINK_SOCK_DIAL,		/* name, addresses */
@@ -40,6 +41,7 @@ struct link_sock {
 	struct link_dial *dial;		/* while in DIAL */
 	struct bufferevent *raw;	/* the socket */
 	struct evbuffer *plain;		/* with TLS: what it said */
+	struct tunnel_buf run;		/* without: what came */
 	struct link_tls *tls;
 	struct link_tls_conn *conn;
 	char name[256];			/* that the server must carry; "" = any */
@@ -47,6 +49,7 @@ struct link_sock {
 	size_t limit;
 	bool fresh;			/* plain: the first octets were not looked at yet */
 	bool bulk;			/* much comes at a time */
+	bool sealed;			/* somebody above does TLS: no secrets in what comes and goes */
 	bool write_failed;
 	bool full;			/* the user has limit octets waiting */
 	bool data_due;			/* octets came together with the end of the handshake, or of the peer's sending */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wipe.h"
+
 #define CAP_MIN 1024
 
 enum rc
@@ -26,7 +28,7 @@ tunnel_buf_room(struct tunnel_buf *b, size_t n, uint8_t **out)
 			return RC_NOMEM;
 		if (b->n > 0)
 			memcpy(p, b->p + b->at, b->n);
-		free(b->p);
+		wipe_free(b->p);
 		b->p = p;
 		b->cap = cap;
 	}
@@ -74,6 +76,6 @@ tunnel_buf_drain(struct tunnel_buf *b, size_t n)
 void
 tunnel_buf_reset(struct tunnel_buf *b)
 {
-	free(b->p);
+	wipe_free(b->p);
 	*b = (struct tunnel_buf){ 0 };
 }

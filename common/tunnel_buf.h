@@ -22,7 +22,7 @@ enum rc tunnel_buf_add(struct tunnel_buf *b, struct span octets) MUST_USE;
 struct span tunnel_buf_span(const struct tunnel_buf *b);
 /* At most what is there. */
 void tunnel_buf_drain(struct tunnel_buf *b, size_t n);
-/* Empty, without memory. */
+/* Empty, without memory; what was there, and what was left when it grew, is cleansed. */
 void tunnel_buf_reset(struct tunnel_buf *b);
 
 #endif
