@@ -1,6 +1,6 @@
 /*
  * link_dial: connecting. A name is resolved by evdns (never by getaddrinfo: the loop must not wait), then its addresses are
- * tried in turn until one answers or the link's deadline passes.
+ * tried in turn until one answers or the link's deadline passes. A UNIX listener that has no room is tried until it has.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include "common/link_sock.h"
 
 #define ADDRESSES_MAX 8
+#define CROWDED_MS 20		/* a UNIX listener whose queue is full: the kernel says so at once, where for TCP it would wait */
 
 /* A question to evdns outlives a link that gives up: its callback comes all the same. */
 struct link_query {
@@ -88,7 +89,7 @@ on_next_address(void *arg)
 {
 	struct link_dial *d = arg;
 	char last[sizeof d->l->detail], address[128] = "";
-	int failed;
+	int failed, error;
 
 	if (d->next == d->n) {
 		memcpy(last, d->l->detail, sizeof last);
@@ -107,13 +108,19 @@ on_next_address(void *arg)
 	bufferevent_setcb(d->raw, NULL, NULL, on_dial_event, d);
 	d->calling = true;
 	failed = bufferevent_socket_connect(d->raw, (struct sockaddr *)&d->to[d->next], (int)d->to_len[d->next]);
+	error = errno;
 	d->calling = false;
 	d->next++;
 	if (failed != 0) {
-		snprintf(d->l->detail, sizeof d->l->detail, "%s", strerror(errno));
+		snprintf(d->l->detail, sizeof d->l->detail, "%s", strerror(error));
 		bufferevent_free(d->raw);
 		d->raw = NULL;
-		clock_timer_set(d->again, 0);
+		if (error == EAGAIN && d->to[d->next - 1].ss_family == AF_UNIX) {
+			d->next--;		/* until the link's deadline */
+			clock_timer_set(d->again, CROWDED_MS);
+		} else {
+			clock_timer_set(d->again, 0);
+		}
 	}
 }
 

@@ -293,6 +293,38 @@ START_TEST(unix_stale_file_is_replaced_a_live_one_is_not)
 }
 END_TEST
 
+/* A service that is slow to accept keeps its users waiting, as it would over TCP; it is no reason to turn them away. */
+START_TEST(unix_full_queue_is_waited_for)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), first = socket(AF_UNIX, SOCK_STREAM, 0), taken;
+
+	memcpy(un.sun_path, sock_address + 5, strlen(sock_address + 5));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	ck_assert_int_eq(connect(first, (struct sockaddr *)&un, sizeof un), 0);	/* the only place */
+	ck_ok(link_connect(net, sock_address, &(struct link_options){ .connect_timeout_ms = 1000 }, &cb, &a, &a.l));
+	for (int i = 0; i < 10; i++) {
+		clock_advance(clk, 20);
+		turns();
+	}
+	ck_assert_int_eq(a.up + a.closed, 0);
+	if (_i == 0) {
+		taken = accept(fd, NULL, NULL);
+		clock_advance(clk, 20);
+		until(a.up == 1);
+		close(taken);
+	} else {		/* nor for ever */
+		clock_advance(clk, 1000);
+		until(a.closed == 1);
+		ck_assert_int_eq(a.why, REASON_LINK_TIMEOUT);
+	}
+	close(first);
+	close(fd);
+	ck_assert_int_eq(unlink(sock_address + 5), 0);
+}
+END_TEST
+
 START_TEST(unix_other_files_stay)
 {
 	int fd = open(sock_address + 5, O_CREAT | O_WRONLY, 0600);
@@ -674,6 +706,7 @@ main(void)
 	tcase_add_test(t, peers_of_unix_have_credentials);
 	tcase_add_test(t, unix_file_mode_and_removal);
 	tcase_add_test(t, unix_stale_file_is_replaced_a_live_one_is_not);
+	tcase_add_loop_test(t, unix_full_queue_is_waited_for, 0, 2);
 	tcase_add_test(t, unix_other_files_stay);
 	tcase_add_test(t, bad_addresses);
 	tcase_add_test(t, tcp_nodelay_at_both_ends);
