@@ -86,6 +86,8 @@ read_zn(struct conf *c, cfg_t *s, struct bsf_conf *out)
 		out->zn.ca = conf_text(c, s, "ca", CONF_FILE);
 	}
 	out->zn.insecure = conf_bool(c, s, "insecure");
+	if (out->zn.listen != NULL && !out->zn.insecure && strncmp(out->zn.listen, "127.", 4) != 0 && strncmp(out->zn.listen, "[::1]:", 6) != 0)
+		conf_complain(c, s, "listen", "%s is plain TCP beyond loopback; expected listen_tls instead, or insecure = yes", out->zn.listen);
 	out->zn.strict = conf_bool(c, s, "strict");
 	out->zn.watchdog_s = conf_duration(c, s, "watchdog", 6, 3600);
 	read_peers(c, s, out);

@@ -1,4 +1,5 @@
 /* conf: extdevd's configuration file; conf/extdevd.conf shows every key. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "common/log.h"
 #include "common/tunnel.h"
 #include "extdevd/extdev.h"
+#include "extdevd/policy.h"
 
 static cfg_opt_t service_options[] = { CFG_STR("listen", NULL, CFGF_NONE), CFG_BOOL("insecure", cfg_false, CFGF_NONE), CFG_END() };
 static cfg_opt_t mt_options[] = {
@@ -67,6 +69,7 @@ read_services(struct conf *c, cfg_t *s, struct extdev_mt_conf *m)
 {
 	size_t n = conf_count(c, s, "service");
 	struct extdev_service_conf *all = calloc(n + 1, sizeof *all);
+	char address[256];
 
 	if (all == NULL)
 		log_fatal("conf: out of memory");
@@ -81,6 +84,10 @@ read_services(struct conf *c, cfg_t *s, struct extdev_mt_conf *m)
 		if (all[i].listen[0] != '\0' && !conf_text_ok(span_str(all[i].listen), strncmp(all[i].listen, "unix:", 5) == 0 ? CONF_LINK : CONF_HOST_PORT))
 			conf_complain(c, v, "listen", "\"%s\": expected ADDRESS:PORT or unix:/PATH", all[i].listen);
 		all[i].insecure = conf_bool(c, v, "insecure");
+		(void)snprintf(address, sizeof address, "%s%s", strncmp(all[i].listen, "unix:", 5) == 0 ? "" : "tcp:", all[i].listen);
+		if (all[i].listen[0] != '\0' && !all[i].insecure && !extdev_is_loopback(address))
+			conf_complain(c, v, "listen", "\"%s\" is beyond loopback; expected insecure = yes if others may use the service",
+			    all[i].listen);
 	}
 	m->services = all;
 	m->n_services = n;

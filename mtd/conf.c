@@ -9,6 +9,7 @@
 #include "common/hex.h"
 #include "mtd/conf_int.h"
 #include "mtd/pcsc_watch.h"
+#include "mtd/policy.h"
 #include "mtd/ub_msg.h"
 
 #define COUNT_MAX 1000000
@@ -320,6 +321,8 @@ read_locals(struct conf *c, struct mt_file_conf *out)
 		l->use_on_connect = conf_word(c, s, "use_on_connect", uses) == 1;
 		conf_serial_read(c, s, &l->serial);
 		read_local_tls(c, s, out, i);
+		if (conf_has(c, s, "listen") && !l->insecure && out->local_tls[i].cert == NULL && !mt_policy_is_loopback(l->listen))
+			conf_complain(c, s, "listen", "%s is plain TCP beyond loopback; expected tls = certificates, or insecure = yes", l->listen);
 	}
 }
 

@@ -107,6 +107,7 @@ static const struct {
 	{ COMMON "fqdn = \"bsf.example.org\"\n", "host" },
 	{ COMMON "fqdn = \"bsf.example.org\"\nzn {\n host = \"h\"\n realm = \"r\"\n}\n", "listen" },
 	{ COMMON "fqdn = \"bsf.example.org\"\nzn {\n host = \"h\"\n realm = \"r\"\n listen_tls = \"127.0.0.1:0\"\n}\n", "cert" },
+	{ COMMON "fqdn = \"bsf.example.org\"\nzn {\n host = \"h\"\n realm = \"r\"\n listen = \"0.0.0.0:3868\"\n}\n", "insecure" },	/* B3 */
 	{ GOOD "ks_lifetime = \"0s\"\n", "bsfd.conf:10: ks_lifetime" },
 	{ GOOD "ks_lifetime = \"8\"\n", "ks_lifetime" },
 	{ GOOD "ind = 32\n", "bsfd.conf:10: ind" },

@@ -217,6 +217,7 @@ static const struct {
 	{ PHONE(MODEM("")), "listen: is missing" },
 	{ PHONE(MODEM("listen = \"7300\"\n")), "listen" },
 	{ PHONE(MODEM("listen = \"unix:run\"\n")), "listen" },
+	{ PHONE(MODEM("listen = \"0.0.0.0:7300\"\n")), "insecure" },
 	{ PHONE(MODEM("listen = \"127.0.0.1:0\"\n") MODEM("listen = \"127.0.0.1:0\"\n")), "modem" },
 	{ PHONE("service \"Modem\" {\nlisten = \"127.0.0.1:0\"\n}\n"), "service \"Modem\"" },
 	{ PHONE("service \"kslocal-messages\" {\nlisten = \"127.0.0.1:0\"\n}\n"), "kslocal-" },

@@ -219,6 +219,8 @@ static const struct {
 	{ LOCAL "state_before_use = yes\n", "keycenter" },
 	{ LOCAL "state_grace = \"1d\"\n", "keycenter" },
 	{ "", "local" },
+	{ "local \"t\" {\n listen = \"tcp:0.0.0.0:7259\"\n}\n", "insecure" },		/* K11 */
+	{ "local \"t\" {\n listen = \"tcp:[::]:7259\"\n}\n", "insecure" },
 	{ LOCAL "naf_ids = { \"nafkc.example.org\" }\n", "naf_ids" },
 	{ LOCAL "naf_ids = { \"a.example.org/0100000002\", \"a.example.org/0100000002\" }\n", "twice" },
 	{ LOCAL "naf_policy = some\n", "naf_policy" },
