@@ -1,4 +1,5 @@
 /* main: ksctl's wiring: command line, the socket meant, one question, its answer, an exit code. */
+#include <errno.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <signal.h>
@@ -84,8 +85,10 @@ read_file(struct run *r)
 	json_error_t err;
 	json_t *o = NULL;
 
-	if (bad)
-		snprintf(text, sizeof text, n == sizeof buf ? "%.400s: longer than %d octets" : "%.400s: cannot be read", name, FILE_MAX - 1);
+	if (bad && n == sizeof buf)
+		snprintf(text, sizeof text, "%.400s: longer than %d octets", name, FILE_MAX - 1);
+	else if (bad)
+		snprintf(text, sizeof text, "%.400s: cannot be read: %s", name, strerror(errno));
 	else if ((o = json_loadb(buf, n, JSON_REJECT_DUPLICATES, &err)) == NULL || !json_is_object(o))
 		snprintf(text, sizeof text, "%.400s:%d: expected a JSON object", name, o == NULL ? err.line : 1);
 	OPENSSL_cleanse(buf, sizeof buf);
