@@ -53,9 +53,11 @@ conn_new(struct http_server *s, struct MHD_Connection *m)
 	c->fd = MHD_get_connection_info(m, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	print_address(MHD_get_connection_info(m, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, c->address, sizeof(c->address));
 	snprintf(c->tls.peer.address, sizeof(c->tls.peer.address), "%s", c->address);
-	if (s->tls != NULL)
+	if (s->tls != NULL) {
 		tls_conn_begin(&c->tls, s->tls, MHD_get_connection_info(m, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
 		    c->address);
+		http_early_begin(c);
+	}
 	return c;
 }
 

@@ -219,7 +219,7 @@ http_server_new(struct loop *loop, struct clock *clock, const struct http_server
 
 	if (s == NULL)
 		goto out;
-	*s = (struct http_server){ .loop = loop, .clock = clock, .listen_fd = -1, .on_request = on_request, .arg = arg };
+	*s = (struct http_server){ .loop = loop, .clock = clock, .listen_fd = -1, .early_fd = -1, .on_request = on_request, .arg = arg };
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->completed, NULL);
 	TAILQ_INIT(&s->conns);
@@ -230,6 +230,8 @@ http_server_new(struct loop *loop, struct clock *clock, const struct http_server
 	if (!copy_texts(s, conf))
 		goto out;
 	if (conf->tls != NULL && (rc = tls_server_new(conf->tls, clock, s->name, &s->tls)) != RC_OK)
+		goto out;
+	if (s->tls != NULL && (rc = http_early_new(s)) != RC_OK)
 		goto out;
 	if ((rc = post_new(loop, s->waiting_max + 3, &s->post)) != RC_OK ||
 	    (rc = clock_timer_new(clock, on_sweep, s, &s->sweep)) != RC_OK || (rc = http_bind(conf->listen, &s->listen_fd)) != RC_OK ||
@@ -259,6 +261,7 @@ static void
 quiesce(struct http_server *s)
 {
 	atomic_store(&s->stopping, true);
+	http_early_end(s);
 	if (s->daemon != NULL && s->listen_fd >= 0)
 		(void)MHD_quiesce_daemon(s->daemon);
 	if (s->listen_fd >= 0)
@@ -315,6 +318,7 @@ http_server_free(struct http_server *s)
 			exchange_unref(e);
 	}
 	clock_timer_free(s->sweep);
+	http_early_free(s);
 	post_free(s->post);
 	tls_server_free(s->tls);
 	pthread_cond_destroy(&s->completed);

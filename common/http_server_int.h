@@ -36,6 +36,7 @@ struct conn {
 	char address[64];
 	enum conn_state state;
 	int64_t since_ms;		/* 0 = not stamped yet */
+	bool early;			/* suspended: its handshake waits for the client */
 	bool chunked;			/* libmicrohttpd may answer by itself while the body comes */
 	TAILQ_ENTRY(conn) list;
 };
@@ -76,6 +77,8 @@ struct http_server {
 	struct tls_server *tls;
 	struct MHD_Daemon *daemon;
 	int listen_fd;
+	int early_fd;			/* -1 = no TLS */
+	struct loop_watch *early;
 	char address[80];
 	/* configuration, defaults filled in */
 	size_t body_max, head_max, waiting_max;
@@ -103,6 +106,14 @@ void http_server_wake(void *s);
 /* --- http_bind.c: "ADDRESS:PORT"; RC_SYNTAX, RC_IO, logged. And what was bound, in the same form. */
 enum rc http_bind(const char *text, int *out) MUST_USE;
 enum rc http_print_bound(int fd, char *out, size_t cap) MUST_USE;
+
+/* --- http_server_early.c: with TLS alone. RC_IO, RC_NOMEM. */
+enum rc http_early_new(struct http_server *s) MUST_USE;
+void http_early_free(struct http_server *s);
+/* A worker, before the handshake: it costs nothing while it waits. */
+void http_early_begin(struct conn *c);
+/* Stopping has begun: none stays suspended, and none will be. */
+void http_early_end(struct http_server *s);
 
 #define HTTP_REFUSAL_MAX 1024		/* octets of refusal_body's */
 

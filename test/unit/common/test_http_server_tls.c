@@ -397,6 +397,49 @@ START_TEST(a_body_that_stalls_is_408_over_tls_too)
 }
 END_TEST
 
+/* What the server's threads have used of the processor. */
+static int64_t
+workers_us(void)
+{
+	struct timespec all, own;
+
+	ck_assert(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &all) == 0 && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own) == 0);
+	return (all.tv_sec - own.tv_sec) * 1000000 + (all.tv_nsec - own.tv_nsec) / 1000;
+}
+
+static void
+on_stopped(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* libmicrohttpd would ask again and again; and it ends the process when it is stopped with a connection suspended. */
+START_TEST(a_handshake_that_waits_costs_nothing_and_is_no_hindrance_to_the_end)
+{
+	struct http_server_stats st = { .connections = 0 };
+	bool stopped = false;
+	int64_t before;
+	int fd;
+
+	start(CLOCK_REAL);
+	fd = http_peer_dial(http_server_address(srv));
+	ck_assert_int_eq(send(fd, "\x16\x03\x01", (size_t)_i, 0), _i);	/* nothing yet, or the beginning of a ClientHello */
+	while (http_server_get_stats(srv, &st), st.connections == 0)
+		loop_turn(loop, NULL, NULL);
+	for (before = workers_us(); poll(NULL, 0, 5) == 0 && workers_us() - before > 1000; before = workers_us())
+		loop_turn(loop, NULL, NULL);
+	ck_assert_int_eq(poll(NULL, 0, 100), 0);
+	ck_assert_int_lt(workers_us() - before, 20000);
+	if (_i == 3) {
+		http_server_stop(srv, on_stopped, &stopped);
+		while (!stopped)
+			loop_turn(loop, NULL, NULL);
+	}
+	finish();
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_reload_changes_certificate_and_trust_and_a_bad_one_nothing)
 {
 	static struct http_peer_run r;
@@ -514,6 +557,7 @@ main(void)
 	tcase_add_test(t, a_crl_past_its_next_update_refuses_everybody_by_name);
 	tcase_add_test(t, t3_certificates_are_judged_by_the_controlled_clock);
 	tcase_add_loop_test(t, a_body_that_stalls_is_408_over_tls_too, 0, 2);
+	tcase_add_loop_test(t, a_handshake_that_waits_costs_nothing_and_is_no_hindrance_to_the_end, 0, 4);
 	tcase_add_test(t, a_reload_changes_certificate_and_trust_and_a_bad_one_nothing);
 	tcase_add_test(t, without_client_ca_nobody_is_asked_for_a_certificate);
 	tcase_add_loop_test(t, bad_files_are_told_at_start, 0, 6);
