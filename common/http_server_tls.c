@@ -25,11 +25,12 @@
 const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-128-GCM:"
     "+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE";
 
-/* A chain that was good once: by the set of that generation, from .. until. */
+/* A chain that was good once: by the set of that generation, from .. until; and whose it is. */
 struct good {
 	uint8_t chain[32];
 	uint64_t generation;
 	int64_t from, until;
+	struct http_peer peer;		/* its address is some connection's */
 };
 
 struct tls_server {
@@ -178,26 +179,49 @@ say(struct tls_conn *c, enum reason why, const struct tls_chain *chain, const ch
 	    serial, detail[0] != '\0' ? " detail=" : "", detail);
 }
 
-/* Look for a good verdict, which sets g's until; or with put keep one. */
-static bool
-cache(struct tls_server *t, struct good *g, bool put)
+static struct good *
+slot_of(struct tls_server *t, const struct good *g)
 {
-	struct good *slot;
 	uint32_t i;
-	bool hit = false;
 
 	memcpy(&i, g->chain, sizeof(i));
-	slot = &t->cache[i % CACHE_SLOTS];
+	return &t->cache[i % CACHE_SLOTS];
+}
+
+static void
+keep(struct tls_server *t, const struct good *g)
+{
 	pthread_mutex_lock(&t->lock);
-	if (put)
-		*slot = *g;
-	else
-		hit = slot->generation == g->generation && memcmp(slot->chain, g->chain, sizeof(g->chain)) == 0 &&
-		    slot->from <= g->from && g->from <= slot->until;
-	if (hit)
+	*slot_of(t, g) = *g;
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* A good verdict on g's chain, by its generation, at its from: sets until and peer. */
+static bool
+kept(struct tls_server *t, struct good *g)
+{
+	const struct good *slot = slot_of(t, g);
+	bool hit;
+
+	pthread_mutex_lock(&t->lock);
+	hit = slot->generation == g->generation && memcmp(slot->chain, g->chain, sizeof(g->chain)) == 0 && slot->from <= g->from &&
+	    g->from <= slot->until;
+	if (hit) {
 		g->until = slot->until;
+		g->peer = slot->peer;
+	}
 	pthread_mutex_unlock(&t->lock);
 	return hit;
+}
+
+static void
+name_peer(struct tls_conn *c, const struct http_peer *p)
+{
+	if (c->peer_known)
+		return;
+	c->peer = *p;
+	snprintf(c->peer.address, sizeof(c->peer.address), "%s", c->address);
+	c->peer_known = p->has_cert;
 }
 
 /* The session's chain against set s, now. Says why not. */
@@ -222,25 +246,25 @@ judge(const struct tls_set *s, struct tls_conn *c)
 		return REASON_LINK_TLS_NO_CERT;
 	}
 	hashed = tls_chain_hash(der, n, g.chain);
-	if (hashed && c->peer_known && cache(c->server, &g, false))
+	if (hashed && kept(c->server, &g))
 		goto out;
 	if (!tls_chain_import(der, n, &chain)) {
 		why = REASON_LINK_TLS_CERT;
 		snprintf(detail, sizeof(detail), "%u certificates that cannot be read", n);
-	} else if (!hashed || !cache(c->server, &g, false)) {
+	} else {
 		why = tls_chain_judge(s, &chain, g.from, detail, sizeof(detail));
-		if (why == REASON_NONE && hashed) {
-			g.until = tls_chain_end(&chain, s->crl_end_s <= g.from + GOOD_FOR_S ? s->crl_end_s - 1 : g.from + GOOD_FOR_S);
-			cache(c->server, &g, true);
-		}
 	}
 	if (why != REASON_NONE) {
 		say(c, why, &chain, detail);
-	} else if (!c->peer_known) {
-		tls_chain_peer(s, &chain, &c->peer);
-		c->peer_known = c->peer.has_cert;
+	} else {
+		tls_chain_peer(s, &chain, &g.peer);
+		g.until = tls_chain_end(&chain, s->crl_end_s <= g.from + GOOD_FOR_S ? s->crl_end_s - 1 : g.from + GOOD_FOR_S);
+		if (hashed)
+			keep(c->server, &g);
 	}
 out:
+	if (why == REASON_NONE)
+		name_peer(c, &g.peer);
 	if (why == REASON_NONE && hashed) {
 		c->good_by = s->generation;
 		c->good_from = g.from;
@@ -356,7 +380,9 @@ on_proof(gnutls_session_t session, struct tls_conn *c)
 	unsigned n = 0, usage = 0, critical;
 	const gnutls_datum_t *der = gnutls_certificate_get_peers(session, &n);
 	struct tls_chain chain = { .n = 0 };
-	bool bad = der != NULL && tls_chain_import(der, n, &chain) &&
+	struct good g = { .generation = c->set->generation, .from = (int64_t)led_time(NULL) };
+	/* a good chain passed here when it came first */
+	bool bad = der != NULL && !(tls_chain_hash(der, n, g.chain) && kept(c->server, &g)) && tls_chain_import(der, n, &chain) &&
 	    gnutls_x509_crt_get_key_usage(chain.crt[0], &usage, &critical) == 0 && (usage & GNUTLS_KEY_DIGITAL_SIGNATURE) == 0;
 
 	if (bad) {
