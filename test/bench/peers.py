@@ -229,6 +229,41 @@ http {{
         self.master.wait()
 
 
+# --- Zn
+
+class ZnEcho:
+    """The least that libfdcore can do."""
+
+    def __init__(self, lab):
+        self.port, j = free_port(), lab.json
+        self.server = subprocess.Popen(on_core(SERVER_CORE, [
+            os.path.join(BUILD, "bench/zn_echo"), f"host={j['bsfd']['host']}", f"realm={j['bsfd']['realm']}", f"port={self.port}",
+            f"cert={lab.dir}/pki/zn-bsf.pem", f"key={lab.dir}/pki/zn-bsf.key", f"ca={j['ca']}"]),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if b"ready" not in self.server.stdout.readline():
+            raise Shortfall("zn_echo did not start")
+
+    def stop(self):
+        self.server.stdin.close()
+        self.server.wait()
+
+
+def zn_load(lab, address, pid, btids, seconds, in_flight):
+    j = lab.json
+    t = j["zn_test"]
+    p = subprocess.run(on_core(LOAD_CORE, [
+        os.path.join(BUILD, "bench/zn_load"), f"address={address}", f"host={t['host']}", f"realm={t['realm']}", f"peer={j['bsfd']['host']}",
+        f"peer_realm={j['bsfd']['realm']}", f"fqdn={t['fqdn']}", f"protocol={t['protocol']}", f"in_flight={in_flight}",
+        f"warm={max(1, int(WARM_S))}", f"seconds={max(1, int(seconds))}", f"cpu_of={pid}", *(f"btid={b}" for b in btids)]),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if not p.stdout:
+        raise Shortfall("zn_load: " + p.stderr.strip()[-200:])
+    r = json.loads(p.stdout)
+    if r["failed"] or not r["done"]:
+        raise Shortfall(f"zn_load: {r['failed']} failed, the first with {r['first_failure']}")
+    return r
+
+
 # --- the floor
 
 def openssl_speed(seconds):
