@@ -120,11 +120,14 @@ $(B)/bench/zn_load: $(B)/test/bench/zn_load.o $(B)/lib/common.a
 $(B)/bench/zn_echo: $(B)/test/bench/zn_echo.o $(B)/test/conform/fd_common.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ -lfdcore -lfdproto -lpthread
+$(B)/bench/fill: $(B)/test/bench/fill.o $(B)/lib/nafkcd.a $(B)/lib/common.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $^ $(LIBS)
 # the hot paths, for test/bench/guard
 $(B)/bench/hot: $(B)/test/bench/hot.o $(ALL_A)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $< -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS)
-bench-bins: $(B)/bench/load $(B)/bench/tunnel_peer $(B)/bench/zn_load $(B)/bench/zn_echo $(B)/bench/hot
+bench-bins: $(B)/bench/load $(B)/bench/tunnel_peer $(B)/bench/zn_load $(B)/bench/zn_echo $(B)/bench/fill $(B)/bench/hot
 # ratios to peers, which it installs; writes build/bench.json
 bench: all bench-bins
 	test/bench/run

@@ -41,7 +41,7 @@ static void
 put(struct store *st, const struct naf_id *naf, size_t i, int64_t now_s, const struct secret *ks)
 {
 	struct nafkc_key k = { .issued_s = now_s, .expires_s = now_s + LIVES_S, .ks_expires_s = now_s + LIVES_S, .bound = true };
-	struct nafkc_device d = { .state = NAFKC_DEVICE_BOUND, .bound = true, .subject = "CN=filled" };
+	struct nafkc_device d = { .state = NAFKC_DEVICE_SEEN, .bound = true, .subject = "CN=filled" };
 	struct nafkc_audit a = { .at_s = now_s, .event = "key-given", .reason = "", .triple = &k.triple, .kcv = k.kcv, .subject = "CN=filled",
 		.expires_s = k.expires_s, .spki = k.spki };
 	char text[128];
@@ -56,7 +56,7 @@ put(struct store *st, const struct naf_id *naf, size_t i, int64_t now_s, const s
 	must(device_id_parse(span_str(text), &k.triple.device_id), "Device_ID");
 	d.id = k.triple.device_id;
 	a.device_id = k.triple.device_id.s;
-	(void)snprintf(k.kcv, sizeof k.kcv, "%012zx", i);
+	(void)snprintf(k.kcv, sizeof k.kcv, "%012x", (unsigned)i);
 	must(store_begin(st), "begin");
 	must(nafkc_store_put_device(st, &d), "device");
 	must(nafkc_store_put_key(st, &k, ks), "key");
@@ -83,7 +83,7 @@ main(int argc, char **argv)
 	must(keyfile_read(argv[2], &key, why, sizeof why), why);
 	must(naf_id_parse(span_str(argv[3]), &naf), "NAF_ID");
 	must(secret_from(span_of(octets, sizeof octets), &ks), "key");
-	must(store_open(argv[1], &nafkc_schema, key, &st), argv[1]);
+	must(store_open(argv[1], &nafkc_store_schema, key, &st), argv[1]);
 	for (size_t i = 0; i < n; i++) {
 		put(st, &naf, i, (int64_t)time(NULL), ks);
 		if (i % TURN == TURN - 1)
