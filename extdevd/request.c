@@ -45,14 +45,46 @@ store_key(struct extdev_mt *m, const struct extdev_key *k)
 	return rc != RC_OK ? rc : end;
 }
 
+/* Another Key Center's name for the SIM in this MT; each has its own for the same SIM. */
+struct elsewhere {
+	const struct mt_id *mt;
+	char naf[NAF_ID_TEXT_MAX + 1];	/* "" = there is none */
+};
+
+static enum rc
+note_elsewhere(void *arg, const struct mt_id *mt, const struct naf_id *naf, const char *pseudonym)
+{
+	struct elsewhere *w = arg;
+
+	if (strcmp(mt->s, w->mt->s) == 0 && pseudonym[0] != '\0')
+		naf_id_print(naf, w->naf);
+	return RC_OK;
+}
+
+/* It is taken, since the MT may well have changed its Key Center. But an MT that changed its SIM looks the same. */
+static void
+say_first_here(const struct extdev_mt *m)
+{
+	struct elsewhere w = { .mt = &m->p.r.mt_id };
+	char naf[NAF_ID_TEXT_MAX + 1];
+
+	if (extdev_store_each_pseudonym(m->e->s.store, note_elsewhere, &w) != RC_OK || w.naf[0] == '\0')
+		return;
+	naf_id_print(&m->p.r.triple.naf_id, naf);
+	log_warn("establish: mt=%s mt_id=%s naf_id=%s: the first key from this Key Center: whether it is about the SIM that naf_id=%s knows "
+	    "in this MT cannot be told", m->conf->name, m->p.r.mt_id.s, naf, w.naf);
+}
+
 /* K12: the key is about the SIM that was in this MT before, as far as that can be told. */
 static bool
 same_sim(const struct extdev_mt *m, const char *pseudonym)
 {
 	char known[UAXML_PSEUDONYM_MAX + 1];
 
-	if (extdev_store_get_pseudonym(m->e->s.store, &m->p.r.mt_id, &m->p.r.triple.naf_id, known) != RC_OK)
-		return true;		/* the first */
+	if (extdev_store_get_pseudonym(m->e->s.store, &m->p.r.mt_id, &m->p.r.triple.naf_id, known) != RC_OK) {
+		say_first_here(m);
+		return true;
+	}
 	return known[0] == '\0' || strcmp(known, pseudonym) == 0;
 }
 

@@ -459,6 +459,36 @@ START_TEST(K12_a_SIM_counts_once_the_key_is_confirmed)
 END_TEST
 
 static int
+times_said(const char *what);
+
+/* Each Key Center has its own name for a SIM: one that is new to this MT cannot tell whether it is the same one, and that is said. */
+START_TEST(K12_another_Key_Center_does_not_know_the_SIM)
+{
+	static const char said[] = "whether it is about the SIM that naf_id=" NAF1 " knows in this MT cannot be told";
+
+	sim(SIM1);
+	have_key(B1, 7);
+	ck_assert_int_eq(times_said(said), 0);
+	sim(SIM2);
+	rig_ask(&d, false, true);
+	rig_answer(rig_got("info"), json_pack("{s:[s]}", "naf_ids", NAF2));
+	rig_derive(NULL, B2);
+	rig_naf_key(8, 7200);
+	ck_assert_int_eq(times_said(said), 1);
+	rig_complete(B2, 8);
+	rig_is_done(&d, 1, B2);
+	/* from now on it is known here, too */
+	rig_ask(&d, false, true);
+	rig_answer(rig_got("info"), json_pack("{s:[s]}", "naf_ids", NAF2));
+	rig_derive(NULL, B3);
+	sim(SIM1);
+	rig_naf_key(9, 7200);
+	rig_has_failed(&d, REASON_LOCAL_MT_CHANGED);
+	ck_assert_int_eq(times_said(said), 1);
+}
+END_TEST
+
+static int
 times_said(const char *what)
 {
 	int n = 0;
@@ -561,6 +591,7 @@ main(void)
 	tcase_add_loop_test(t, K12_another_SIM_under_a_known_MT_ID, 0, 2);
 	tcase_add_test(t, K12_a_SIM_counts_once_the_key_is_confirmed);
 	tcase_add_test(t, K12_where_none_comes_it_is_said_once);
+	tcase_add_test(t, K12_another_Key_Center_does_not_know_the_SIM);
 	tcase_add_test(t, T1_7_2_The_external_device_shall_always_delete_Ks_local_MT_when_it_expires);
 	tcase_add_test(t, T1_7_2_deleted_after_a_stop_past_its_expiry);
 	tcase_add_test(t, T1_7_2_deleted_after_the_clock_was_stepped_over_its_expiry);
