@@ -1,4 +1,4 @@
-/* link_join: see the door plate. Each direction has two halves: what waits in the one link's input, and what the other has not sent yet. */
+/* link_join: see the door plate. Each direction has two parts: what waits in the one link's input, and what the other has not sent yet. */
 #include "common/link_join.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ struct side {
 
 struct link_join {
 	struct side side[2];
-	size_t half;
+	size_t out_max;			/* octets that one side has not sent yet, before the other's wait in its input */
 	enum reason why;		/* the first that was not in good order */
 	void (*on_end)(struct link_join *j, enum reason why, const struct link_join_stats *st, void *arg);
 	void *arg;
@@ -27,8 +27,8 @@ other(struct side *s)
 }
 
 /*
- * What came from s, as far as the other takes it. While one half drains, the other one fills: on_drained comes when all of the
- * first has left, and finds the second ready. A link that takes nothing any more says on_closed by itself.
+ * What came from s, as far as the other takes it. While one part drains, the other one fills: on_drained comes when all of the
+ * one has left, and finds the other ready. A link that takes nothing any more says on_closed by itself.
  */
 static void
 move(struct side *s)
@@ -40,10 +40,10 @@ move(struct side *s)
 	if (s->l == NULL || o->l == NULL)
 		return;
 	while ((in = link_input(s->l)).n > 0) {
-		if ((unsent = link_unsent(o->l)) >= s->j->half)
+		if ((unsent = link_unsent(o->l)) >= s->j->out_max)
 			return;
-		if (in.n > s->j->half - unsent)
-			in.n = s->j->half - unsent;
+		if (in.n > s->j->out_max - unsent)
+			in.n = s->j->out_max - unsent;
 		if (link_write(o->l, in) != RC_OK)
 			return;
 		link_drain(s->l, in.n);
@@ -116,14 +116,16 @@ link_join_new(struct link *a, struct link *b, size_t buffer,
 
 	if (j == NULL)
 		return RC_NOMEM;
-	j->half = (buffer != 0 ? buffer : BUFFER) / 2 + 1;
+	if (buffer == 0)
+		buffer = BUFFER;
+	j->out_max = buffer / 2 + 1;
 	j->on_end = on_end;
 	j->arg = arg;
 	j->side[0] = (struct side){ .l = a, .j = j, .eof = link_at_eof(a) };
 	j->side[1] = (struct side){ .l = b, .j = j, .eof = link_at_eof(b) };
 	for (int i = 0; i < 2; i++) {
 		link_set_cb(j->side[i].l, &cb, &j->side[i]);
-		link_set_input_limit(j->side[i].l, j->half);
+		link_set_input_limit(j->side[i].l, buffer);
 	}
 	move(&j->side[0]);
 	move(&j->side[1]);

@@ -16,7 +16,7 @@ struct link_join_stats {
 /*
  * Takes both over; both are up and half_open, input that waits already is passed on. on_end once, when both are gone (freed already);
  * never inside this call. why REASON_NONE: both ended in good order; else what cut it. RC_NOMEM: both are still the caller's.
- *   buffer   octets that may wait in each direction; 0 = 256 KiB
+ *   buffer   octets that may wait at a link until the other takes them, each way; 0 = 256 KiB. Half as many may be on their way out
  */
 enum rc link_join_new(struct link *a, struct link *b, size_t buffer,
     void (*on_end)(struct link_join *j, enum reason why, const struct link_join_stats *st, void *arg), void *arg, struct link_join **out)
