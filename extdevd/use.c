@@ -56,6 +56,7 @@ extdev_use_not_now(struct extdev_mt *m, enum reason why, int64_t after_ms, const
 	int64_t ms = after_ms > 0 ? after_ms : jittered(m->e, u->back_off_ms);
 
 	u->tried_ms = clock_mono_ms(m->e->s.clock);
+	u->pause_ends_ms = u->tried_ms + ms;
 	u->back_off_ms = 2 * u->back_off_ms > BACK_OFF_MAX_MS ? BACK_OFF_MAX_MS : 2 * u->back_off_ms;
 	if (u->asked > 0)
 		u->asked--;

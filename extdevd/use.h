@@ -48,7 +48,7 @@ struct extdev_use {
 	bool lost;				/* the key of a tunnel is over: use_on_connect asks for another */
 
 	struct clock_timer *again;
-	int64_t back_off_ms, tried_ms;
+	int64_t back_off_ms, tried_ms, pause_ends_ms;
 	bool began;				/* the establishment under way is ours */
 	int64_t made_ms[EXTDEV_USE_PER_HOUR];	/* when the last ones ended; 0 = never */
 	unsigned next_made;
@@ -68,7 +68,7 @@ void extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, extdev_progress_f
 struct tunnel *extdev_use_tunnel(const struct extdev_mt *m);
 /* Is the tunnel alive? One that does not answer is closed. */
 void extdev_use_probe(struct extdev_mt *m);
-/* Look what can be done for whoever wants one; for somebody new, without the pause that a failure a while ago left. */
+/* Look what can be done for whoever wants one; for somebody new, without the pause that a failure left, but for some seconds. */
 void extdev_use_look(struct extdev_mt *m);
 void extdev_use_hurry(struct extdev_mt *m);
 

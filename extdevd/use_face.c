@@ -110,11 +110,20 @@ extdev_use_begin(struct extdev_mt *m)
 	extdev_use_look(m);
 }
 
+/* Never inside this call. */
+static void
+at_once(struct extdev_use *u)
+{
+	u->pause_ends_ms = 0;
+	clock_timer_set(u->again, 0);
+}
+
 void
 extdev_use_on_accept(struct extdev_mt *m)
 {
 	memset(m->use->made_ms, 0, sizeof m->use->made_ms);
-	clock_timer_set(m->use->again, 0);		/* never inside this call */
+	m->use->back_off_ms = EXTDEV_USE_BACK_OFF_MS;
+	at_once(m->use);
 }
 
 void
@@ -126,7 +135,7 @@ extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, extdev_progress_fn *pr
 		log_fatal("use: out of memory");
 	*user = (struct extdev_user){ .fn = fn, .progress = progress, .arg = arg };
 	TAILQ_INSERT_TAIL(&m->use->users, user, all);
-	clock_timer_set(m->use->again, 0);		/* never inside this call */
+	at_once(m->use);
 }
 
 void
@@ -142,8 +151,15 @@ extdev_use_progress(struct extdev_mt *m, const char *word, int64_t wait_s)
 void
 extdev_use_hurry(struct extdev_mt *m)
 {
-	if (clock_mono_ms(m->e->s.clock) - m->use->tried_ms >= HURRY_MS)
-		clock_timer_stop(m->use->again);
+	struct extdev_use *u = m->use;
+	int64_t now_ms = clock_mono_ms(m->e->s.clock), soon_ms = u->tried_ms + HURRY_MS;
+
+	if (soon_ms <= now_ms) {
+		clock_timer_stop(u->again);
+	} else if (clock_timer_armed(u->again) && soon_ms < u->pause_ends_ms) {
+		u->pause_ends_ms = soon_ms;
+		clock_timer_set(u->again, soon_ms - now_ms);
+	}
 	extdev_use_look(m);
 }
 

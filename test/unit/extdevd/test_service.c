@@ -171,6 +171,30 @@ START_TEST(a_newcomer_after_failures_need_not_wait_out_the_pause)
 }
 END_TEST
 
+/* The pause after many failures is long; who comes right behind the last one waits seconds, not all of it. */
+START_TEST(a_newcomer_right_after_a_failure_waits_but_seconds)
+{
+	static struct use_user a, b, c;	/* they hear of the end after the test's */
+
+	use.answer = REASON_LOCAL_BUSY;
+	use_connect(&a, PORT);
+	rig_advance(31000);
+	ck_assert(a.closed);
+	rig_advance(4000);
+	use.answer = REASON_NONE;
+	use_connect(&b, PORT);
+	use_break(&use.ch[use.n - 1]);
+	rig_advance(1000);
+	ck_assert(b.closed);
+	ck_assert_int_gt(rig.e->mts[0].use->back_off_ms, 15000);
+	use_connect(&c, PORT);
+	rig_advance(2500);
+	use_say(&c, "soon");
+	ck_assert_str_eq(c.got, "soon");
+	link_free(c.link);
+}
+END_TEST
+
 static const enum reason refusals[] = { REASON_TUNNEL_SERVICE_UNKNOWN, REASON_TUNNEL_SERVICE_REFUSED, REASON_TUNNEL_SERVICE_DOWN,
     REASON_TUNNEL_LIMIT };
 
@@ -362,6 +386,7 @@ main(void)
 	tcase_add_test(t, a_connection_does_not_wait_for_ever);
 	tcase_add_test(t, a_user_that_leaves_early);
 	tcase_add_test(t, a_newcomer_after_failures_need_not_wait_out_the_pause);
+	tcase_add_test(t, a_newcomer_right_after_a_failure_waits_but_seconds);
 	tcase_add_loop_test(t, U5_the_MT_refuses_the_service, 0, sizeof refusals / sizeof *refusals);
 	tcase_add_test(t, U1_a_running_stream_goes_on_across_a_change_of_keys);
 	tcase_add_test(t, the_old_key_ends_its_streams_at_its_own_expiry);
