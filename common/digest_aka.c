@@ -6,6 +6,7 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
+#include "common/algo.h"
 #include "common/b64.h"
 #include "common/hex.h"
 
@@ -87,7 +88,7 @@ h(const struct span *part, size_t n, char out[static DIGEST_LEN + 1])
 	uint8_t md[16];
 	enum rc rc = RC_CRYPTO;
 
-	if ((ctx = EVP_MD_CTX_new()) == NULL || EVP_DigestInit_ex(ctx, EVP_md5(), NULL) != 1)
+	if ((ctx = EVP_MD_CTX_new()) == NULL || EVP_DigestInit_ex(ctx, algo_md5(), NULL) != 1)
 		goto out;
 	for (size_t i = 0; i < n; i++) {
 		if ((i > 0 && EVP_DigestUpdate(ctx, ":", 1) != 1) || EVP_DigestUpdate(ctx, part[i].p, part[i].n) != 1)

@@ -1,10 +1,9 @@
 #include "common/kdf.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 
+#include "common/algo.h"
 #include "common/b64.h"
 #include "common/profile.h"
 
@@ -45,7 +44,6 @@ kdf_string(unsigned fc, const struct span *p, size_t np, uint8_t **s, size_t *n)
 enum rc
 kdf(const struct secret *key, unsigned fc, const struct span *p, size_t np, struct secret **out)
 {
-	struct span k = secret_span(key);
 	struct secret *derived = NULL;
 	uint8_t *s = NULL;
 	size_t sn = 0;
@@ -55,7 +53,7 @@ kdf(const struct secret *key, unsigned fc, const struct span *p, size_t np, stru
 		goto out;
 	if ((rc = secret_new(KS_LEN, &derived)) != RC_OK)
 		goto out;
-	if (HMAC(EVP_sha256(), k.p, (int)k.n, s, sn, secret_bytes(derived), NULL) == NULL) {
+	if (!algo_hmac_sha256(secret_span(key), span_of(s, sn), secret_bytes(derived))) {
 		rc = RC_CRYPTO;
 		goto out;
 	}

@@ -10,6 +10,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "common/algo.h"
+
 #define BLOCK 16
 
 /* r in octets; c has only its last octet set. */
@@ -56,7 +58,7 @@ cipher_new(const struct secret *k, EVP_CIPHER_CTX **out)
 		return RC_RANGE;
 	if ((e = EVP_CIPHER_CTX_new()) == NULL)
 		return RC_NOMEM;
-	if (EVP_EncryptInit_ex2(e, EVP_aes_128_ecb(), secret_span(k).p, NULL, NULL) != 1 ||
+	if (EVP_EncryptInit_ex2(e, algo_aes_128_ecb(), secret_span(k).p, NULL, NULL) != 1 ||
 	    EVP_CIPHER_CTX_set_padding(e, 0) != 1) {
 		EVP_CIPHER_CTX_free(e);
 		return RC_CRYPTO;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/algo.h"
 #include "common/store.h"
 
 #define VERSION 1
@@ -159,7 +160,7 @@ gcm_start(const struct seal *s, const struct secret *key, const struct seal_plac
 
 	if (ctx == NULL)
 		return NULL;
-	if (EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, secret_span(key).p, nonce, encrypt) == 1 &&
+	if (EVP_CipherInit_ex(ctx, algo_aes_256_gcm(), NULL, secret_span(key).p, nonce, encrypt) == 1 &&
 	    aad_part(ctx, span_of(s->store_id, sizeof s->store_id)) && aad_part(ctx, span_str(at->table)) &&
 	    aad_part(ctx, span_str(at->column)) && aad_part(ctx, at->pk))
 		return ctx;

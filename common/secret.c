@@ -1,11 +1,10 @@
 #include "common/secret.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/algo.h"
 #include "common/hex.h"
 
 #define SECRET_MAX 4096
@@ -104,7 +103,7 @@ secret_kcv(const struct secret *s, char out[static KCV_LEN + 1])
 	static const char label[] = "kslocal key check";
 	uint8_t mac[32];
 
-	if (HMAC(EVP_sha256(), s->b, (int)s->n, (const uint8_t *)label, sizeof label - 1, mac, NULL) == NULL)
+	if (!algo_hmac_sha256(secret_span(s), span_of(label, sizeof label - 1), mac))
 		return RC_CRYPTO;
 	hex_print((struct span){ mac, KCV_LEN / 2 }, out);
 	OPENSSL_cleanse(mac, sizeof mac);	/* the rest of it would be a wider check value */
