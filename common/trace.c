@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -42,6 +41,8 @@ struct trace {
 	struct clock *clock;
 	struct turn *turn;
 	int fd;				/* -1 = no file */
+	char *lines;			/* of this turn, for the file */
+	size_t n_lines, cap_lines;
 	struct event **ring;		/* event with number s stands at [s % cap] */
 	size_t cap;
 	uint64_t last;			/* number of the newest event, from 1 */
@@ -85,6 +86,7 @@ trace_free(struct trace *t)
 	for (size_t i = 0; t->ring != NULL && i < t->cap; i++)
 		free(t->ring[i]);
 	free(t->ring);
+	free(t->lines);
 	if (t->fd >= 0)
 		close(t->fd);
 	free(t);
@@ -175,21 +177,112 @@ to_log(const struct event *v)
 	    "KSLOCAL_RESULT=%s", text(v, TEXT_result), NULL);
 }
 
+/* A turn's lines leave in one write, when its last event is out. */
 static void
-to_file(struct trace *t, const json_t *o)
+flush(void *arg, enum rc rc)
 {
-	char *line = json_dumps(o, JSON_COMPACT);
+	struct trace *t = arg;
 
-	if (line != NULL) {
-		struct iovec v[] = { { line, strlen(line) }, { "\n", 1 } };
+	(void)rc;	/* of what else this round wrote: these events were released by an earlier one */
+	if (t->fd >= 0 && write(t->fd, t->lines, t->n_lines) < 0) {
+		log_warn("trace: the file takes no more: %s", strerror(errno));
+		close(t->fd);
+		t->fd = -1;
+	}
+	t->n_lines = 0;
+}
 
-		if (writev(t->fd, v, 2) < 0) {
-			log_warn("trace: the file takes no more: %s", strerror(errno));
-			close(t->fd);
-			t->fd = -1;
-		}
+/* What JSON takes between quotation marks as it stands. */
+static bool
+is_plain(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s < ' ' || *s > '~' || *s == '"' || *s == '\\')
+			return false;
+	return true;
+}
+
+/* event_json() as text, for the plain texts that nearly all are; 0: some text is none. out has LINE_ROOM more than v's texts. */
+#define LINE_ROOM 512
+static size_t
+print_plain(const struct event *v, char *out)
+{
+	static const char *const names[TEXT_N] = {
+#define TEXT_NAME(name) [TEXT_##name] = ",\"" #name "\":\"",
+		TEXTS(TEXT_NAME)
+#undef TEXT_NAME
+	};
+	char utc[UTC_TEXT_LEN + 1], *w = out;
+
+	if (!is_plain(v->trace->daemon))
+		return 0;
+	clock_print_utc(v->at_ms / 1000, utc);
+	w += snprintf(w, LINE_ROOM, "{\"time\":\"%.19s.%03dZ\",\"daemon\":\"%s\",\"scenario\":%d,\"step\":%d", utc, (int)(v->at_ms % 1000),
+	    v->trace->daemon, v->scenario, v->step);
+	for (int i = 0; i < TEXT_N; i++) {
+		const char *value = v->texts + v->at[i];
+
+		if (!is_plain(value))
+			return 0;
+		if (value[0] == '\0')
+			continue;
+		w = stpcpy(w, names[i]);
+		w = stpcpy(w, value);
+		*w++ = '"';
+	}
+	if (v->dur_us > 0)
+		w += snprintf(w, LINE_ROOM, ",\"dur_us\":%lld", (long long)v->dur_us);
+	w += snprintf(w, LINE_ROOM, ",\"seq\":%llu}\n", (unsigned long long)v->seq);
+	return (size_t)(w - out);
+}
+
+/* Room for n octets more at the end of the turn's lines; NULL: none. */
+static char *
+room(struct trace *t, size_t n)
+{
+	size_t cap = t->cap_lines == 0 ? 4096 : t->cap_lines;
+	char *p;
+
+	while (cap - t->n_lines < n)
+		cap *= 2;
+	if (cap != t->cap_lines) {
+		if ((p = realloc(t->lines, cap)) == NULL)
+			return NULL;
+		t->lines = p;
+		t->cap_lines = cap;
+	}
+	return t->lines + t->n_lines;
+}
+
+static size_t
+print_json(struct trace *t, const struct event *v)
+{
+	json_t *o = event_json(v);
+	char *line = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL, *to;
+	size_t n = line != NULL ? strlen(line) : 0;
+
+	if (n > 0 && (to = room(t, n + 1)) != NULL) {
+		memcpy(to, line, n);
+		to[n++] = '\n';
+	} else {
+		n = 0;
 	}
 	free(line);
+	json_decref(o);
+	return n;
+}
+
+static void
+to_file(struct trace *t, const struct event *v)
+{
+	const char *last = v->texts + v->at[TEXT_N - 1];
+	bool first = t->n_lines == 0;
+	char *to = room(t, (size_t)(last - v->texts) + strlen(last) + LINE_ROOM);
+	size_t n = to != NULL ? print_plain(v, to) : 0;
+
+	t->n_lines += n != 0 ? n : print_json(t, v);
+	if (first && t->n_lines > 0)
+		turn_later(t->turn, flush, t);
 }
 
 /* The turn is durable: now the event may be told. */
@@ -210,13 +303,12 @@ release(void *arg, enum rc rc)
 	free(*place);
 	*place = v;
 	to_log(v);
-	if ((t->fd < 0 && t->fn == NULL) || (o = event_json(v)) == NULL)
-		return;
 	if (t->fd >= 0)
-		to_file(t, o);
-	if (t->fn != NULL)
+		to_file(t, v);
+	if (t->fn != NULL && (o = event_json(v)) != NULL) {
 		t->fn(o, t->arg);
-	json_decref(o);
+		json_decref(o);
+	}
 }
 
 void

@@ -204,6 +204,46 @@ START_TEST(file_has_a_line_each_and_is_appended_to)
 }
 END_TEST
 
+/* Lines are printed without making JSON first, where their texts allow it: they must say the same. */
+START_TEST(lines_of_the_file_are_what_the_ring_tells)
+{
+	const struct trace_event e[] = {
+		{ .run = "r", .scenario = 2, .step = 1, .from = "a", .to = "b", .msg = "BIR", .btid = "x=@y.z", .naf_id = "n/01", .device_id = "urn:1",
+		    .session_id = "s;1", .kcv = "0011", .result = "ok", .dur_us = 7 },
+		{ .step = 2 },
+		{ .step = 3, .msg = "a \"quote\" and \\" },
+		{ .step = 4, .msg = "\xc3\xa4", .result = "\xff" },
+		{ .step = 5, .msg = "a\nb\x7f" },
+	};
+	char line[1024];
+	FILE *f;
+	json_t *a, *o;
+
+	trace_free(tr);
+	ck_ok(trace_new("bsfd", tmpdir_file("same"), 0, clk, turn, &tr));
+	for (size_t i = 0; i < 5; i++)
+		trace_emit(tr, &e[i]);
+	turn_end(turn);
+	a = only(0, 5);
+	f = fopen(tmpdir_file("same"), "r");
+	ck_assert_ptr_nonnull(f);
+	for (size_t i = 0; i < 5; i++) {
+		char *text = json_dumps(json_array_get(a, i), JSON_COMPACT);
+
+		ck_assert_ptr_nonnull(fgets(line, sizeof line, f));
+		ck_assert_uint_eq(strcspn(line, "\n"), strlen(text));
+		ck_assert_mem_eq(line, text, strlen(text));
+		o = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		ck_assert(json_equal(o, json_array_get(a, i)));
+		json_decref(o);
+		free(text);
+	}
+	ck_assert_ptr_null(fgets(line, sizeof line, f));
+	fclose(f);
+	json_decref(a);
+}
+END_TEST
+
 START_TEST(text_that_is_no_utf8_is_left_out)
 {
 	const struct trace_event e = { .step = 1, .from = "a", .to = "b", .device_id = "\xff\xfe", .result = "ok" };
@@ -242,6 +282,7 @@ main(void)
 	tcase_add_test(c, ring);
 	tcase_add_test(c, subscriber);
 	tcase_add_test(c, file_has_a_line_each_and_is_appended_to);
+	tcase_add_test(c, lines_of_the_file_are_what_the_ring_tells);
 	tcase_add_test(c, text_that_is_no_utf8_is_left_out);
 	tcase_add_test(c, file_that_cannot_be);
 	suite_add_tcase(s, c);
