@@ -145,7 +145,7 @@ struct mt_conf {
 	size_t n_services;
 	unsigned streams_max;		/* of a tunnel; 0 = 100 */
 	unsigned tunnels_max;		/* on one key of a device; 0 = 4 */
-	size_t stream_buffer;		/* octets that wait in a stream, each way; 0 = 262,144 */
+	size_t stream_buffer;		/* octets of a stream that wait here, each way, and half as many more on their way out; 0 = 262,144 */
 	struct mt_center_conf centers[MT_NAFS_MAX];
 	size_t n_centers;
 	int64_t state_interval_s;	/* N7; 0 = 900 */
