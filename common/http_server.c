@@ -18,7 +18,7 @@
 #include "common/post.h"
 
 #define THREADS_MAX 8
-#define POOL_OCTETS (32u << 10)		/* per connection; a head beyond it gets libmicrohttpd's own 431 */
+#define POOL_OCTETS (20u << 10)		/* per connection; a head beyond it gets libmicrohttpd's own 431 */
 #define TICK_MS 250
 #define STOP_SEND_MS 2000		/* for a client that does not take its answer while we stop */
 
