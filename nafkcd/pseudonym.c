@@ -4,10 +4,9 @@
  *
  *	mtPseudonym = base64url of the first 16 octets of HMAC-SHA-256(pseudonym key, IMPI || 00 || SHA-256 of the device's public key)
  */
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 
+#include "common/algo.h"
 #include "common/b64.h"
 #include "common/log.h"
 #include "common/rnd.h"
@@ -55,9 +54,8 @@ nafkc_pseudonym_key(struct store *st, const struct rnd *rnd, struct secret **out
 enum rc
 nafkc_pseudonym(const struct secret *key, const char *impi, const uint8_t spki[static 32], char out[static UAXML_PSEUDONYM_MAX + 1])
 {
-	uint8_t in[ZN_USER_NAME_MAX + 1 + 32], mac[EVP_MAX_MD_SIZE];
+	uint8_t in[ZN_USER_NAME_MAX + 1 + 32], mac[32];
 	size_t n = strlen(impi);
-	struct span k = secret_span(key);
 
 	out[0] = '\0';
 	if (n == 0)
@@ -66,7 +64,7 @@ nafkc_pseudonym(const struct secret *key, const char *impi, const uint8_t spki[s
 		return RC_RANGE;
 	memcpy(in, impi, n + 1);	/* and its NUL: the 00 between */
 	memcpy(in + n + 1, spki, 32);
-	if (HMAC(EVP_sha256(), k.p, (int)k.n, in, n + 1 + 32, mac, NULL) == NULL)
+	if (!algo_hmac_sha256(secret_span(key), span_of(in, n + 1 + 32), mac))
 		return RC_CRYPTO;
 	b64url_print(span_of(mac, PSEUDONYM_OCTETS), out);
 	return RC_OK;
