@@ -19,6 +19,18 @@
 
 #define BLOCKS_MAX 16384	/* subscribers whose block is kept in memory; the one not asked for longest goes */
 
+#define AT_HAND_MAX 4096	/* subscribers whose K and OPc are: 256 KiB of the secure heap */
+
+/* What no operation changes in a subscriber's row. Of those asked for last; goes when the row goes, or a commit fails. */
+struct at_hand {
+	UT_hash_handle hh;
+	struct secret *k, *opc;
+	uint8_t amf[2];
+	bool gba_u;
+	int64_t ks_lifetime_s;
+	char impi[];
+};
+
 /* The part of a subscriber's SQN range that is reserved in the store and not given out yet. */
 struct block {
 	UT_hash_handle hh;
@@ -33,16 +45,28 @@ struct bsf_auc {
 	const struct rnd *rnd;
 	struct bsf_auc_conf conf;
 	struct block *blocks;
+	struct at_hand *at_hand;
 	uint64_t generation;	/* B4: counted up in this turn */
 	bool noting;		/* on_durable is in the outbox */
 	bool freed;		/* and frees a */
 };
 
 static void
+drop(struct bsf_auc *a, struct at_hand *h)
+{
+	HASH_DEL(a->at_hand, h);
+	secret_free(h->k);
+	secret_free(h->opc);
+	free(h);
+}
+
+static void
 forget_all(struct bsf_auc *a)
 {
 	struct block *b, *next;
 
+	while (a->at_hand != NULL)
+		drop(a, a->at_hand);
 	HASH_ITER(hh, a->blocks, b, next) {
 		HASH_DEL(a->blocks, b);
 		free(b);
@@ -91,11 +115,62 @@ void
 bsf_auc_forget(struct bsf_auc *a, const struct impi *impi)
 {
 	struct block *b = find(a, impi);
+	struct at_hand *h;
 
+	HASH_FIND_STR(a->at_hand, impi->s, h);
+	if (h != NULL)
+		drop(a, h);
 	if (b != NULL) {
 		HASH_DEL(a->blocks, b);
 		free(b);
 	}
+}
+
+/* --- what is at hand */
+
+static enum rc
+read_row(struct bsf_auc *a, const struct impi *impi, struct at_hand **out)
+{
+	size_t n = strlen(impi->s) + 1;
+	struct at_hand *h = NULL;
+	struct bsf_subscriber s;
+	enum rc rc;
+
+	if ((rc = bsf_store_get_subscriber(a->st, impi, &s)) != RC_OK)
+		return rc;
+	if ((h = calloc(1, sizeof *h + n)) == NULL)
+		return RC_NOMEM;
+	if ((rc = bsf_store_get_credentials(a->st, impi, &h->k, &h->opc)) != RC_OK) {
+		free(h);
+		return rc;
+	}
+	memcpy(h->amf, s.amf, sizeof h->amf);
+	h->gba_u = s.gba_u;
+	h->ks_lifetime_s = s.ks_lifetime_s;
+	memcpy(h->impi, impi->s, n);
+	*out = h;
+	return RC_OK;
+}
+
+/* Borrowed until the next call. */
+static enum rc
+get_at_hand(struct bsf_auc *a, const struct impi *impi, const struct at_hand **out)
+{
+	struct at_hand *h;
+	enum rc rc;
+
+	HASH_FIND_STR(a->at_hand, impi->s, h);
+	if (h != NULL) {	/* as in find() */
+		HASH_DEL(a->at_hand, h);
+	} else {
+		if ((rc = read_row(a, impi, &h)) != RC_OK)
+			return rc;
+		if (HASH_COUNT(a->at_hand) >= AT_HAND_MAX)
+			drop(a, a->at_hand);
+	}
+	HASH_ADD_KEYPTR(hh, a->at_hand, h->impi, strlen(h->impi), h);
+	*out = h;
+	return RC_OK;
 }
 
 /* The subscriber's block, empty if none was in memory. */
@@ -177,18 +252,15 @@ bsf_auc_top_up(struct bsf_auc *a, const struct impi *impi)
 /* --- vectors */
 
 static enum rc
-make_vector(struct bsf_auc *a, const struct bsf_subscriber *s, uint64_t sqn, struct bsf_av *out)
+make_vector(struct bsf_auc *a, const struct at_hand *s, uint64_t sqn, struct bsf_av *out)
 {
-	struct secret *k = NULL, *opc = NULL;
 	struct aka_vector v = { 0 };
-	struct bsf_av av = { .gba_u = s->gba_u };
+	struct bsf_av av = { .gba_u = s->gba_u, .ks_lifetime_s = s->ks_lifetime_s };
 	enum rc rc;
 
 	if ((rc = rnd_bytes(a->rnd, av.rand, sizeof av.rand)) != RC_OK)
 		goto out;
-	if ((rc = bsf_store_get_credentials(a->st, &s->impi, &k, &opc)) != RC_OK)
-		goto out;
-	if ((rc = aka_make(k, opc, av.rand, sqn, s->amf, &v)) != RC_OK)
+	if ((rc = aka_make(s->k, s->opc, av.rand, sqn, s->amf, &v)) != RC_OK)
 		goto out;
 	memcpy(av.autn, v.autn, sizeof av.autn);
 	if (s->gba_u && (rc = aka_autn_star(v.ik, v.autn, av.autn)) != RC_OK)
@@ -196,40 +268,39 @@ make_vector(struct bsf_auc *a, const struct bsf_subscriber *s, uint64_t sqn, str
 	*out = av;
 out:
 	aka_vector_clear(&v);
-	secret_free(k);
-	secret_free(opc);
 	return rc;
 }
 
 enum rc
 bsf_auc_challenge(struct bsf_auc *a, const struct impi *impi, struct bsf_av *out)
 {
-	struct bsf_subscriber s;
+	const struct at_hand *s;
 	struct block *b;
 	uint64_t sqn;
 	enum rc rc;
 
-	if ((rc = bsf_store_get_subscriber(a->st, impi, &s)) != RC_OK || (rc = block_get(a, impi, &b)) != RC_OK)
+	if ((rc = get_at_hand(a, impi, &s)) != RC_OK || (rc = block_get(a, impi, &b)) != RC_OK)
 		return rc;
 	if (left(b) == 0 && (rc = reserve(a, impi, b)) != RC_OK)
 		return rc;
 	if ((rc = sqn_next(b->he, a->conf.ind, &sqn)) != RC_OK)
 		return rc;
 	b->he = sqn;		/* gone, whatever becomes of the vector */
-	return make_vector(a, &s, sqn, out);
+	return make_vector(a, s, sqn, out);
 }
 
 enum rc
 bsf_auc_expect(struct bsf_auc *a, const struct impi *impi, const uint8_t rand[static AKA_RAND_LEN], struct secret **xres,
     struct secret **ks)
 {
-	struct secret *k = NULL, *opc = NULL, *res = NULL, *ck = NULL, *ik = NULL;
+	struct secret *res = NULL, *ck = NULL, *ik = NULL;
+	const struct at_hand *s;
 	uint8_t ak[6];
 	enum rc rc;
 
-	if ((rc = bsf_store_get_credentials(a->st, impi, &k, &opc)) != RC_OK)
-		goto out;
-	if ((rc = milenage_f2345(k, opc, rand, &res, &ck, &ik, ak)) != RC_OK)
+	if ((rc = get_at_hand(a, impi, &s)) != RC_OK)
+		return rc;
+	if ((rc = milenage_f2345(s->k, s->opc, rand, &res, &ck, &ik, ak)) != RC_OK)
 		goto out;
 	if ((rc = secret_concat(ck, ik, ks)) != RC_OK)
 		goto out;
@@ -237,8 +308,6 @@ bsf_auc_expect(struct bsf_auc *a, const struct impi *impi, const uint8_t rand[st
 	res = NULL;
 out:
 	OPENSSL_cleanse(ak, sizeof ak);
-	secret_free(k);
-	secret_free(opc);
 	secret_free(res);
 	secret_free(ck);
 	secret_free(ik);
@@ -249,31 +318,28 @@ enum rc
 bsf_auc_resync(struct bsf_auc *a, const struct impi *impi, const uint8_t rand[static AKA_RAND_LEN],
     const uint8_t auts[static AKA_AUTS_LEN])
 {
-	struct secret *k = NULL, *opc = NULL;
+	const struct at_hand *s;
 	uint64_t sqn_ms, he, top;
 	struct block *b;
 	enum rc rc;
 
-	if ((rc = bsf_store_get_credentials(a->st, impi, &k, &opc)) != RC_OK)
-		goto out;
-	if ((rc = aka_check_auts(k, opc, rand, auts, &sqn_ms)) != RC_OK)
-		goto out;
+	if ((rc = get_at_hand(a, impi, &s)) != RC_OK)
+		return rc;
+	if ((rc = aka_check_auts(s->k, s->opc, rand, auts, &sqn_ms)) != RC_OK)
+		return rc;
 	if ((rc = block_get(a, impi, &b)) != RC_OK)
-		goto out;
+		return rc;
 	he = sqn_resync(b->he, sqn_ms, SQN_DELTA_DEFAULT);
 	if (he == b->he)
-		goto out;	/* the next one is right already: another challenge overtook this one */
+		return RC_OK;	/* the next one is right already: another challenge overtook this one */
 	if ((rc = sqn_raise(he, (uint64_t)a->conf.block << SQN_IND_BITS, &top)) != RC_OK)
-		goto out;
+		return rc;
 	if ((rc = put_top(a, impi, top)) != RC_OK)
-		goto out;
+		return rc;
 	log_info("auc: impi=%s: SQN follows the card from %llu to %llu", impi->s, (unsigned long long)b->he, (unsigned long long)he);
 	b->he = he;
 	b->top = top;
-out:
-	secret_free(k);
-	secret_free(opc);
-	return rc;
+	return RC_OK;
 }
 
 /* --- credentials */

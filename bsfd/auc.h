@@ -4,7 +4,7 @@
  * SQN is reserved in blocks: what may be given out is in the store first. A block costs a commit, mostly one that a 200 pays
  * anyway (bsf_auc_top_up), so that step 1 of Ub costs none (B2). After a crash, or when memory for a subscriber's block is given
  * up, the rest of the block is skipped, never reused. Nothing is remembered of a challenge: XRES, CK and IK are made anew from
- * K and RAND when the response comes.
+ * K and RAND when the response comes. K and OPc of the subscribers asked for last stay at hand, on the secure heap.
  *
  * Everywhere: RC_NOTFOUND, no such subscriber; RC_IO, RC_NOMEM, RC_CRYPTO, RC_DENIED (K does not open): logged where it
  * happened. Writes go into the turn's transaction, so what tells of a vector must wait for the turn.
@@ -40,6 +40,7 @@ void bsf_auc_free(struct bsf_auc *a);
 struct bsf_av {
 	uint8_t rand[AKA_RAND_LEN], autn[AKA_AUTN_LEN];
 	bool gba_u;			/* autn is AUTN* (TS 33.220 5.3.2) */
+	int64_t ks_lifetime_s;		/* of a Ks from it, as bsf_subscriber's */
 };
 /* A fresh challenge. RC_RANGE: the sequence numbers are used up. */
 enum rc bsf_auc_challenge(struct bsf_auc *a, const struct impi *impi, struct bsf_av *out) MUST_USE;
@@ -51,7 +52,7 @@ enum rc bsf_auc_resync(struct bsf_auc *a, const struct impi *impi, const uint8_t
     const uint8_t auts[static AKA_AUTS_LEN]) MUST_USE;
 /* Reserve ahead when less than half a block is left, in the caller's store_begin .. store_end. If that is taken back: forget. */
 enum rc bsf_auc_top_up(struct bsf_auc *a, const struct impi *impi) MUST_USE;
-/* The subscriber was deleted, or what top_up wrote was taken back. */
+/* The subscriber was deleted: whoever does that calls it in the same turn. Or what top_up wrote was taken back. */
 void bsf_auc_forget(struct bsf_auc *a, const struct impi *impi);
 
 /*

@@ -153,15 +153,12 @@ bootstrapped(struct ub_request *r, const struct bsf_challenge *c, const struct i
 {
 	struct bsf *b = r->b;
 	struct bsf_bootstrap run = { .btid = r->btid, .impi = *impi, .type = c->av.gba_u ? BSF_GBA_U : BSF_GBA_ME };
-	struct bsf_subscriber s;
 	struct ub_answer *a = NULL;
 	enum rc rc;
 
 	memcpy(run.rand, c->av.rand, sizeof run.rand);
 	run.created_s = timeguard_now(b->s.guard);
-	if ((rc = bsf_store_get_subscriber(b->s.store, impi, &s)) != RC_OK)
-		goto out;
-	run.expires_s = run.created_s + bsf_policy_lifetime(s.ks_lifetime_s, b->conf.ks_lifetime_s, b->conf.ks_lifetime_max_s);
+	run.expires_s = run.created_s + bsf_policy_lifetime(c->av.ks_lifetime_s, b->conf.ks_lifetime_s, b->conf.ks_lifetime_max_s);
 	if ((rc = bsf_ub_make_200(r, &run, xres, &a)) != RC_OK || (rc = keep(r, &run, ks)) != RC_OK)
 		goto out;
 	log_info("ub: %s username=%s impi=%s btid=%s: bootstrapped, %lld s", r->source, r->who, impi->s, r->btid.s,

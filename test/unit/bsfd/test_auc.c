@@ -423,6 +423,99 @@ START_TEST(B4_a_store_put_back_raises_every_sqn)
 }
 END_TEST
 
+static void
+ck_sql(const char *sql)
+{
+	ck_assert_int_eq(sqlite3_exec(sqlite3_db_handle(store_stmt(f.store, 0)), sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void
+delete_it(void)
+{
+	ck_ok(store_begin(f.store));
+	ck_ok(bsf_store_delete_subscriber(f.store, &impi));
+	ck_ok(store_end(f.store, true));
+	turn_end(f.turn);
+	bsf_auc_forget(auc, &impi);
+}
+
+/* K stays at hand between two challenges, and not beyond its subscriber: the next one of that name has another. */
+START_TEST(keys_at_hand_go_with_the_subscriber)
+{
+	struct secret *xres = NULL, *ks = NULL;
+	struct aka_result r = { 0 };
+	struct bsf_av av;
+
+	subscribe(0, false);
+	challenge(&av);
+	delete_it();
+	ck_rc(bsf_auc_challenge(auc, &impi, &av), RC_NOTFOUND);
+	ck_rc(bsf_auc_expect(auc, &impi, av.rand, &xres, &ks), RC_NOTFOUND);
+	ck_assert(xres == NULL && ks == NULL);
+	secret_free(k);
+	secret_free(opc);
+	subscribe(0, false);
+	challenge(&av);
+	delete_it();
+	secret_free(k);
+	ck_ok(hex_parse_secret(span_str(OPC_HEX), 16, &k));
+	ck_ok(store_begin(f.store));
+	ck_ok(bsf_store_put_subscriber(f.store, &(struct bsf_subscriber){ .impi = impi, .imsi = { IMSI } }, "", k, opc));
+	ck_ok(store_end(f.store, true));
+	ck_ok(bsf_auc_challenge(auc, &impi, &av));
+	ck_ok(aka_check(k, opc, av.rand, av.autn, &r));
+	aka_result_clear(&r);
+}
+END_TEST
+
+/* A subscriber whose making did not become durable leaves nothing behind. */
+START_TEST(keys_at_hand_go_with_a_failed_commit)
+{
+	struct bsf_av av;
+
+	subscribe(0, false);
+	ck_sql("CREATE TABLE p (a INTEGER PRIMARY KEY, b REFERENCES p (a) DEFERRABLE INITIALLY DEFERRED)");
+	ck_ok(store_begin(f.store));
+	ck_ok(bsf_store_delete_subscriber(f.store, &impi));
+	bsf_auc_forget(auc, &impi);
+	secret_free(k);
+	ck_ok(hex_parse_secret(span_str(OPC_HEX), 16, &k));	/* another K, for this turn */
+	ck_ok(bsf_store_put_subscriber(f.store, &(struct bsf_subscriber){ .impi = impi, .imsi = { IMSI } }, "", k, opc));
+	ck_ok(bsf_auc_challenge(auc, &impi, &av));
+	ck_sql("INSERT INTO p (b) VALUES (9)");
+	ck_ok(store_end(f.store, true));
+	turn_end(f.turn);
+	ck_assert(!turn_healthy(f.turn));
+	secret_free(k);
+	ck_ok(hex_parse_secret(span_str(K_HEX), 16, &k));
+	challenge(&av);
+}
+END_TEST
+
+/* More subscribers than may be at hand, twice. */
+START_TEST(keys_at_hand_are_bounded)
+{
+	struct impi who;
+	struct bsf_av av;
+
+	subscribe(0, false);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < 4200; i++) {
+			snprintf(who.s, sizeof who.s, "%u@x.org", i);
+			if (round == 0) {
+				struct bsf_subscriber s = { .impi = who, .amf = { 0x80, 0 } };
+
+				snprintf(s.imsi.s, sizeof s.imsi.s, "0010199%08u", i);
+				ck_ok(store_begin(f.store));
+				ck_ok(bsf_store_put_subscriber(f.store, &s, "", k, opc));
+				ck_ok(store_end(f.store, true));
+			}
+			ck_ok(bsf_auc_challenge(auc, &who, &av));
+		}
+	challenge(&av);
+}
+END_TEST
+
 START_TEST(forgetting_skips_the_block)
 {
 	struct bsf_av av;
@@ -458,6 +551,9 @@ main(void)
 	tcase_add_loop_test(tc, bad_credentials_are_named_not_shown, 0, TABLE_N(credentials));
 	tcase_add_test(tc, op_or_opc);
 	tcase_add_test(tc, B4_a_store_put_back_raises_every_sqn);
+	tcase_add_test(tc, keys_at_hand_go_with_the_subscriber);
+	tcase_add_test(tc, keys_at_hand_go_with_a_failed_commit);
+	tcase_add_test(tc, keys_at_hand_are_bounded);
 	tcase_add_test(tc, forgetting_skips_the_block);
 	suite_add_tcase(s, tc);
 	return unit_run(s);

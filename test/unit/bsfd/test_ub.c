@@ -1,6 +1,7 @@
 /* bsfd ub: the conversation of ub.md, right ones and every row of its section 6; quotas (B2), durability, TMPI. */
 #include <stdio.h>
 
+#include "bsfd/core.h"
 #include "common/kdf.h"
 #include "common/milenage.h"
 #include "test/unit/bsfd/phone.h"
@@ -945,6 +946,7 @@ START_TEST(subscriber_deleted_in_between)
 	ck_ok(bsf_store_delete_subscriber(f.store, &impi));
 	ck_ok(store_end(f.store, true));
 	turn_end(f.turn);
+	bsf_auc_forget(f.b->auc, &impi);
 	phone_reply(&f, &p, &e);
 	ck_refused(403, "ub-impi-unknown");
 }
