@@ -37,7 +37,7 @@ extern const struct ctl_op ctl_common_ops[];
 /* A waiter that is over, without answer. */
 void ctl_waiter_free(struct ctl_waiter *w);
 /* trace_subscribe's: tells the followers, once a turn. */
-void ctl_on_event(json_t *event, void *ctl);
+void ctl_on_event(void *ctl);
 
 
 /* ctl_clock.c's: as ctl_op.fn; the time as text; the kind of clock. */

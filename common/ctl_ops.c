@@ -232,11 +232,10 @@ tell_followers(void *arg, enum rc rc)
 }
 
 void
-ctl_on_event(json_t *event, void *ctl)
+ctl_on_event(void *ctl)
 {
 	struct ctl *c = ctl;
 
-	(void)event;
 	if (c->trace_due || LIST_EMPTY(&c->trace_waiters))
 		return;
 	c->trace_due = true;

@@ -46,7 +46,7 @@ struct trace {
 	struct event **ring;		/* event with number s stands at [s % cap] */
 	size_t cap;
 	uint64_t last;			/* number of the newest event, from 1 */
-	void (*fn)(json_t *event, void *arg);
+	void (*fn)(void *arg);
 	void *arg;
 };
 
@@ -292,7 +292,6 @@ release(void *arg, enum rc rc)
 	struct event *v = arg;
 	struct trace *t = v->trace;
 	struct event **place;
-	json_t *o;
 
 	if (rc != RC_OK) {
 		free(v);
@@ -305,10 +304,8 @@ release(void *arg, enum rc rc)
 	to_log(v);
 	if (t->fd >= 0)
 		to_file(t, v);
-	if (t->fn != NULL && (o = event_json(v)) != NULL) {
-		t->fn(o, t->arg);
-		json_decref(o);
-	}
+	if (t->fn != NULL)
+		t->fn(t->arg);
 }
 
 void
@@ -334,7 +331,7 @@ trace_since(const struct trace *t, uint64_t since)
 }
 
 void
-trace_subscribe(struct trace *t, void (*fn)(json_t *event, void *arg), void *arg)
+trace_subscribe(struct trace *t, void (*fn)(void *arg), void *arg)
 {
 	t->fn = fn;
 	t->arg = arg;

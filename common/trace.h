@@ -37,7 +37,7 @@ void trace_free(struct trace *t);
 void trace_emit(struct trace *t, const struct trace_event *e);
 /* Events with a sequence number above since, oldest first, as a JSON array; each has "seq". Caller decrefs. */
 json_t *trace_since(const struct trace *t, uint64_t since);
-/* Each new event as JSON (borrowed) to fn; one subscriber (ctl.c fans out). */
-void trace_subscribe(struct trace *t, void (*fn)(json_t *event, void *arg), void *arg);
+/* fn at each new event, which trace_since() has from then on; one subscriber (ctl.c fans out), NULL = none. */
+void trace_subscribe(struct trace *t, void (*fn)(void *arg), void *arg);
 
 #endif

@@ -152,10 +152,15 @@ START_TEST(ring)
 END_TEST
 
 static void
-on_event(json_t *event, void *arg)
+on_event(void *arg)
 {
+	json_t *a;
+
 	ck_assert_ptr_eq(arg, &heard);
-	ck_assert_int_eq(json_integer_value(json_object_get(event, "seq")), ++heard);
+	a = trace_since(tr, (uint64_t)heard);
+	ck_assert_uint_eq(json_array_size(a), 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(a, 0), "seq")), ++heard);
+	json_decref(a);
 }
 
 START_TEST(subscriber)
