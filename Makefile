@@ -129,7 +129,9 @@ $(B)/bench/hot: $(B)/test/bench/hot.o $(ALL_A)
 	$(CC) $(LDFLAGS) $(VARIANT) -o $@ $< -Wl,--start-group $(ALL_A) -Wl,--end-group $(LIBS)
 bench-bins: $(B)/bench/load $(B)/bench/tunnel_peer $(B)/bench/zn_load $(B)/bench/zn_echo $(B)/bench/fill $(B)/bench/hot
 # ratios to peers, which it installs; writes build/bench.json
-bench: all bench-bins
+bench:
+	scripts/deps build bench
+	$(MAKE) all bench-bins
 	test/bench/run
 
 # DESTDIR is honoured; configurations of an earlier installation stay as they are: samples end in .sample

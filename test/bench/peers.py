@@ -244,7 +244,7 @@ class ZnEcho:
             raise Shortfall("zn_echo did not start")
 
     def stop(self):
-        self.server.stdin.close()
+        self.server.kill()  # an orderly end takes it seconds
         self.server.wait()
 
 
