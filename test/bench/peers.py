@@ -310,21 +310,35 @@ def bare_tls(lab, seconds):
     return spent / n * 1e6
 
 
+class Commits:
+    """SQLite's own: durable commits of one row (WAL, synchronous = FULL), on the file system of the labs."""
+
+    def __init__(self, tmp):
+        self.db = sqlite3.connect(os.path.join(tempfile.mkdtemp(dir=tmp), "commit.db"), isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = FULL")
+        self.db.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)")
+
+    def once(self):
+        self.db.execute("INSERT INTO t (b) VALUES (?)", (bytes(200),))
+
+    def close(self):
+        self.db.close()
+
+
+def timed_us(fn):
+    t0 = time.perf_counter()
+    fn()
+    return (time.perf_counter() - t0) * 1e6
+
+
 def sqlite_commit(tmp, seconds):
-    """SQLite's own: median microseconds of one durable commit of one row (WAL, synchronous = FULL), on the file system of the labs."""
-    place = tempfile.mkdtemp(dir=tmp)
-    db = sqlite3.connect(os.path.join(place, "commit.db"), isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)")
-    took, end, row = [], time.monotonic() + seconds, bytes(200)
+    """Its median, in microseconds."""
+    c, took, end = Commits(tmp), [], time.monotonic() + seconds
     while time.monotonic() < end:
-        t0 = time.perf_counter()
-        db.execute("INSERT INTO t (b) VALUES (?)", (row,))
-        took.append(time.perf_counter() - t0)
-    db.close()
-    shutil.rmtree(place)
-    return sorted(took)[len(took) // 2] * 1e6
+        took.append(timed_us(c.once))
+    c.close()
+    return sorted(took)[len(took) // 2]
 
 
 def progress(text):
