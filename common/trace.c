@@ -202,6 +202,15 @@ is_plain(const char *s)
 	return true;
 }
 
+static char *
+put_text(char *w, const char *s)
+{
+	size_t n = strlen(s);
+
+	memcpy(w, s, n);
+	return w + n;
+}
+
 /* event_json() as text, for the plain texts that nearly all are; 0: some text is none. out has LINE_ROOM more than v's texts. */
 #define LINE_ROOM 512
 static size_t
@@ -226,8 +235,8 @@ print_plain(const struct event *v, char *out)
 			return 0;
 		if (value[0] == '\0')
 			continue;
-		w = stpcpy(w, names[i]);
-		w = stpcpy(w, value);
+		w = put_text(w, names[i]);
+		w = put_text(w, value);
 		*w++ = '"';
 	}
 	if (v->dur_us > 0)
