@@ -203,7 +203,7 @@ is_plain(const char *s)
 }
 
 static char *
-put_text(char *w, const char *s)
+append(char *w, const char *s)
 {
 	size_t n = strlen(s);
 
@@ -235,8 +235,8 @@ print_plain(const struct event *v, char *out)
 			return 0;
 		if (value[0] == '\0')
 			continue;
-		w = put_text(w, names[i]);
-		w = put_text(w, value);
+		w = append(w, names[i]);
+		w = append(w, value);
 		*w++ = '"';
 	}
 	if (v->dur_us > 0)
