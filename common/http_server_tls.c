@@ -21,9 +21,12 @@
 #define GOOD_FOR_S 60		/* a good verdict is looked at again after this long, for the anchors' own expiry */
 #define KEEPER 0xffb5		/* an extension of nobody's (RFC 8446 11: first octet 255), never sent */
 
-/* TS 33.210 6.2: TLS 1.2 and 1.3, AEAD and ephemeral keys only. */
+/*
+ * TS 33.210 6.2: TLS 1.2 and 1.3, AEAD and ephemeral keys only. X25519 first: it is what most clients send a share of, and another
+ * one would cost them a second hello.
+ */
 const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-128-GCM:"
-    "+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE";
+    "+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:+GROUP-X448:%SERVER_PRECEDENCE";
 
 /* A chain that was good once: by the set of that generation, from .. until; and whose it is. */
 struct good {
