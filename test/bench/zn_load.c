@@ -29,7 +29,9 @@ struct asker {
 	const char *btid[BTIDS_MAX];
 	size_t n_btid;
 	uint32_t sent;			/* hop-by-hop and end-to-end of the last one */
-	uint64_t answered, failed;
+	uint64_t answered, failed;	/* in the measured time */
+	uint32_t waiting;		/* requests without an answer yet */
+	bool over;			/* DPA is in */
 	uint32_t first_failure;		/* its result */
 	struct dia_buf out;		/* what leaves with the next write */
 	uint8_t *queue;			/* the same for many messages */
@@ -158,6 +160,7 @@ put_bir(struct asker *a)
 	struct dia_msg m;
 
 	a->sent++;
+	a->waiting++;
 	snprintf(a->bir.session_id, sizeof a->bir.session_id, "%s;1;%u", a->self.host, a->sent);
 	if (btid_parse(span_str(a->btid[a->sent % a->n_btid]), &a->bir.btid) != RC_OK)
 		die("btid=%s", a->btid[a->sent % a->n_btid]);
@@ -184,6 +187,7 @@ on_bia(struct asker *a, const struct dia_msg *m)
 	struct zn_bia bia;
 
 	a->answered++;
+	a->waiting--;
 	if (zn_bia_parse(m, false, &bia, &fault) != RC_OK)
 		die("BIA: %s", fault.text);
 	if (bia.result != DIA_SUCCESS && a->failed++ == 0)
@@ -207,6 +211,8 @@ take(struct asker *a, bool ask)
 			on_bia(a, &m);
 			if (ask)
 				put_bir(a);
+		} else if (m.hdr.cmd == DIA_CMD_DP) {
+			a->over = true;
 		}
 	memmove(a->in, a->in + at, a->n_in - at);
 	a->n_in -= at;
@@ -249,6 +255,28 @@ run_for(struct asker *a, double seconds)
 	while (now() < end) {
 		fill(a);
 		take(a, true);
+		flush(a);
+	}
+}
+
+/* A server that is left with answers to give keeps a peer in that name for a while: the next run would meet it. */
+static void
+bye(struct asker *a)
+{
+	while (a->waiting > 0) {
+		fill(a);
+		take(a, false);
+		flush(a);
+	}
+	dia_begin(&a->out, &(struct dia_hdr){ .flags = DIA_R, .cmd = DIA_CMD_DP, .hbh = a->sent + 1, .e2e = a->sent + 1 });
+	dia_put_str(&a->out, DIA_ORIGIN_HOST, a->self.host);
+	dia_put_str(&a->out, DIA_ORIGIN_REALM, a->self.realm);
+	dia_put_u32(&a->out, DIA_DISCONNECT_CAUSE, 2);	/* nothing to say for now */
+	queue(a);
+	flush(a);
+	while (!a->over) {
+		fill(a);
+		take(a, false);
 		flush(a);
 	}
 }
@@ -323,6 +351,7 @@ main(int argc, char **argv)
 	printf("{\"mode\":\"zn\",\"done\":%llu,\"failed\":%llu,\"seconds\":%.3f,\"per_second\":%.1f,\"in_flight\":%zu,\"cpu_s\":[%.3f],"
 	    "\"first_failure\":%u}\n", (unsigned long long)a.answered, (unsigned long long)a.failed, seconds, (double)a.answered / seconds, n,
 	    cpu, a.first_failure);
+	bye(&a);
 	close(a.fd);
 	dia_buf_free(&a.out);
 	free(a.queue);
