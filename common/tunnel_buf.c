@@ -13,13 +13,13 @@ tunnel_buf_room(struct tunnel_buf *b, size_t n, uint8_t **out)
 	size_t cap;
 	uint8_t *p;
 
-	if (n <= b->cap - b->at - b->n) {
+	if (b->p != NULL && n <= b->cap - b->at - b->n) {
 		*out = b->p + b->at + b->n;
 		return RC_OK;
 	}
 	if (n > SIZE_MAX / 4 - b->n)
 		return RC_NOMEM;
-	if (b->at >= b->n / 2 && n <= b->cap - b->n) {
+	if (b->p != NULL && b->at >= b->n / 2 && n <= b->cap - b->n) {
 		memmove(b->p, b->p + b->at, b->n);
 	} else {
 		/* half as much again: when that is used up, at least half of what waits has left before */

@@ -3,11 +3,11 @@
 # The bench measures, and says what it measured; many devices come and come again. How fast is not this test's business.
 load lib
 setup_file() {
-	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || skip "nginx is missing: scripts/deps bench"
 	make -s -C "$ROOT" bench-bins >"$BATS_FILE_TMPDIR/make" 2>&1 || { cat "$BATS_FILE_TMPDIR/make"; return 1; }
 }
 
 @test "bench: rows with ratio, bound and sense, as JSON and as a page" {
+	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || skip "nginx is missing: scripts/deps bench"
 	export BENCH_RUNS=1 BENCH_SECONDS=1 BENCH_KEYS=2000 BENCH_JSON=$BATS_TEST_TMPDIR/bench.json B=$ROOT/build/plain TMPDIR=/tmp
 	run "$ROOT/test/bench/run" --page full zn scenario-2 many-keys memory
 	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
