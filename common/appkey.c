@@ -1,5 +1,6 @@
 #include "common/appkey.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,6 +67,20 @@ appkey_clear(struct appkey *k)
 {
 	secret_free(k->key);
 	memset(k, 0, sizeof *k);
+}
+
+json_t *
+appkey_json(const struct appkey *k, const struct triple *t, const char *app)
+{
+	char naf[NAF_ID_TEXT_MAX + 1], hex[2 * KS_LEN + 1];
+	json_t *o;
+
+	naf_id_print(&t->naf_id, naf);
+	hex_print(secret_span(k->key), hex);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "device_id", t->device_id.s, "btid", t->btid.s, "naf_id", naf,
+	    "app", app, "kcv", k->kcv, "identity", k->identity, "key", hex);
+	OPENSSL_cleanse(hex, sizeof hex);
+	return o;
 }
 
 bool

@@ -5,8 +5,10 @@
 #ifndef COMMON_APPKEY_H
 #define COMMON_APPKEY_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
+#include "common/device_id.h"
 #include "common/rc.h"
 #include "common/secret.h"
 #include "common/span.h"
@@ -27,6 +29,11 @@ struct appkey {
  */
 enum rc appkey_make(const struct secret *ks_local_mt, struct span app, struct appkey *out) MUST_USE;
 void appkey_clear(struct appkey *k);
+/*
+ * What key-derive answers: {"device_id","btid","naf_id","app","kcv","identity","key"}; NULL when memory is out. The key travels as
+ * JSON to ksctl and no further: jansson and libevent cleanse what they free (wipe.h).
+ */
+json_t *appkey_json(const struct appkey *k, const struct triple *t, const char *app);
 
 /* 1..128 printable ASCII characters, no blank and no colon: stunnel's PSKsecrets ends it at the first colon. */
 bool appkey_identity_ok(struct span identity);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fdio.h"
+
 static const char *const own[] = { "format", "identity", "out", "fd" };
 
 enum rc
@@ -54,22 +56,6 @@ key_target_request(const json_t *body)
 	return o;
 }
 
-static bool
-write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = write(fd, p, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return false;
-		p += w;
-		n -= (size_t)w;
-	}
-	return true;
-}
-
 /* A new file, whoever else may have put one or a link of that name there. */
 static enum rc
 write_file(const char *path, const char *p, size_t n, char *why, size_t cap)
@@ -81,7 +67,7 @@ write_file(const char *path, const char *p, size_t n, char *why, size_t cap)
 		(void)snprintf(why, cap, "%.200s: %s%s", path, strerror(errno), errno == EEXIST ? ": a key is only put into a new file" : "");
 		return errno == EEXIST ? RC_EXISTS : RC_IO;
 	}
-	good = write_all(fd, p, n) && fsync(fd) == 0;
+	good = fdio_write_all(fd, span_of(p, n)) && fsync(fd) == 0;
 	good = close(fd) == 0 && good;
 	if (good)
 		return RC_OK;
@@ -107,7 +93,7 @@ key_target_write(const struct key_target *t, json_t *answer, char *why, size_t c
 		(void)snprintf(why, cap, "the daemon's answer has no key of the right form");
 	else if (t->out != NULL)
 		rc = write_file(t->out, text, n, why, cap);
-	else if (!write_all(t->fd, text, n)) {
+	else if (!fdio_write_all(t->fd, span_of(text, n))) {
 		(void)snprintf(why, cap, "--fd %d: %s", t->fd, strerror(errno));
 		rc = RC_IO;
 	}

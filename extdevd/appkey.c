@@ -1,10 +1,8 @@
 /* appkey: application keys, from the control socket and nowhere else (U7): of the key in use with an MT. */
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/appkey.h"
-#include "common/hex.h"
 #include "common/log.h"
 #include "common/timeguard.h"
 #include "extdevd/core.h"
@@ -18,20 +16,15 @@ struct deriving {
 	char app[APPKEY_APP_MAX + 1];
 };
 
-/* The key travels as JSON from here to ksctl: jansson and libevent cleanse what they free (wipe.h). */
 static json_t *
 describe(const struct extdev_key *k, const struct deriving *d, const struct appkey *a)
 {
-	const struct triple *t = &k->from.triple;
-	char naf[NAF_ID_TEXT_MAX + 1], hex[2 * KS_LEN + 1];
-	json_t *o;
+	json_t *o = json_pack("{s:s}", "mt_id", k->from.mt_id.s);
 
-	naf_id_print(&t->naf_id, naf);
-	hex_print(secret_span(a->key), hex);
-	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "mt_id", k->from.mt_id.s, "device_id", t->device_id.s, "btid", t->btid.s,
-	    "naf_id", naf, "app", d->app, "kcv", a->kcv, "identity", a->identity, "key", hex);
-	OPENSSL_cleanse(hex, sizeof hex);
-	return o;
+	if (json_object_update_new(o, appkey_json(a, &k->from.triple, d->app)) == 0)
+		return o;
+	json_decref(o);
+	return NULL;
 }
 
 static enum reason
@@ -65,8 +58,7 @@ on_may(void *deriving, enum reason why)
 	} else if (why == REASON_LOCAL_UNKNOWN_KEY) {
 		ctl_fail(d->c, d->q, why, "there is no key with %s to derive from", d->m->conf->name);
 	} else {
-		ctl_fail(d->c, d->q, why, rc == RC_DENIED ? "app: ids that begin with kslocal- are reserved" :
-		    why == REASON_LOCAL_UNKNOWN_KEY ? "no key is shared with this MT: 'ksctl extdevd establish' gets one" : NULL);
+		ctl_fail(d->c, d->q, why, rc == RC_DENIED ? "app: ids that begin with kslocal- are reserved" : NULL);
 	}
 	appkey_clear(&a);
 	extdev_key_clear(&k);

@@ -1,11 +1,9 @@
 #include "mtd/appkey_ctl.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/appkey.h"
-#include "common/hex.h"
 #include "common/log.h"
 #include "common/timeguard.h"
 #include "mtd/gba.h"
@@ -21,21 +19,6 @@ struct deriving {
 	struct device_id device_id;
 	char app[APPKEY_APP_MAX + 1];
 };
-
-/* The key travels as JSON from here to ksctl: jansson and libevent cleanse what they free (wipe.h). */
-static json_t *
-describe(const struct mt_key *k, const struct deriving *d, const struct appkey *a)
-{
-	char naf[NAF_ID_TEXT_MAX + 1], hex[2 * KS_LEN + 1];
-	json_t *o;
-
-	naf_id_print(&k->triple.naf_id, naf);
-	hex_print(secret_span(a->key), hex);
-	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "device_id", k->triple.device_id.s, "btid", k->triple.btid.s, "naf_id", naf,
-	    "app", d->app, "kcv", a->kcv, "identity", a->identity, "key", hex);
-	OPENSSL_cleanse(hex, sizeof hex);
-	return o;
-}
 
 static enum reason
 find(struct mt *m, const struct device_id *id, struct mt_key *out)
@@ -66,12 +49,11 @@ on_may(void *deriving, enum reason why)
 		why = rc == RC_DENIED ? REASON_CTL_USAGE : REASON_INTERNAL;
 	if (why == REASON_NONE) {
 		log_info("appkey: device_id=%s btid=%s kcv=%s given out", k.triple.device_id.s, k.triple.btid.s, a.kcv);
-		ctl_ok(d->c, d->q, describe(&k, d, &a));
+		ctl_ok(d->c, d->q, appkey_json(&a, &k.triple, d->app));
 	} else if (why == REASON_LOCAL_UNKNOWN_KEY) {
 		ctl_fail(d->c, d->q, why, "there is no key with %s to derive from", d->device_id.s);
 	} else {
-		ctl_fail(d->c, d->q, why, rc == RC_DENIED ? "app: ids that begin with kslocal- are reserved" :
-		    why == REASON_LOCAL_UNKNOWN_KEY ? "no key is shared with this Device_ID: 'ksctl mtd key list' shows those there are" : NULL);
+		ctl_fail(d->c, d->q, why, rc == RC_DENIED ? "app: ids that begin with kslocal- are reserved" : NULL);
 	}
 	appkey_clear(&a);
 	mt_key_clear(&k);

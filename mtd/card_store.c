@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fdio.h"
 #include "common/log.h"
 #include "common/seal.h"
 #include "common/store.h"
@@ -142,28 +143,12 @@ out:
 	return rc;
 }
 
-static bool
-write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = write(fd, p, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return false;
-		p += w;
-		n -= (size_t)w;
-	}
-	return fsync(fd) == 0;
-}
-
 /* Aside, synced, renamed, the directory synced: after a crash it is the old one or the new one. */
 static enum rc
 replace(const struct mt_card_store *st, const uint8_t *p, size_t n)
 {
 	int fd = open(st->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool ok = fd >= 0 && write_all(fd, p, n);
+	bool ok = fd >= 0 && fdio_write_all(fd, span_of(p, n)) && fsync(fd) == 0;
 
 	if (fd >= 0 && close(fd) != 0)
 		ok = false;

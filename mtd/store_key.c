@@ -90,9 +90,22 @@ mt_sql_read_key(struct store *st, sqlite3_stmt *q, struct mt_key *out)
 }
 
 enum rc
-mt_store_get_key(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t now_s, struct mt_key *out)
+mt_sql_take_key(struct store *st, sqlite3_stmt *q, struct mt_key *out)
 {
 	struct mt_key k = { .ks_local_mt = NULL };
+	enum rc rc = mt_sql_read_key(st, q, &k);
+
+	sql_done(q);
+	if (rc == RC_OK)
+		*out = k;
+	else
+		mt_key_clear(&k);
+	return rc;
+}
+
+enum rc
+mt_store_get_key(struct store *st, const struct iccid *iccid, const struct triple *t, int64_t now_s, struct mt_key *out)
+{
 	struct mt_key_name n;
 	sqlite3_stmt *q;
 	enum rc rc;
@@ -102,23 +115,16 @@ mt_store_get_key(struct store *st, const struct iccid *iccid, const struct tripl
 		return rc;
 	if ((rc = sql_step(q)) != RC_OK)
 		return rc;
-	if (sqlite3_column_int64(q, 7) <= now_s)
-		rc = RC_EXPIRED;
-	else
-		rc = mt_sql_read_key(st, q, &k);
-	sql_done(q);
-	if (rc != RC_OK) {
-		mt_key_clear(&k);
-		return rc;
+	if (sqlite3_column_int64(q, 7) <= now_s) {
+		sql_done(q);
+		return RC_EXPIRED;
 	}
-	*out = k;
-	return RC_OK;
+	return mt_sql_take_key(st, q, out);
 }
 
 enum rc
 mt_store_key_of(struct store *st, const struct iccid *iccid, const struct device_id *id, int64_t now_s, struct mt_key *out)
 {
-	struct mt_key k = { .ks_local_mt = NULL };
 	sqlite3_stmt *q;
 	enum rc rc;
 
@@ -126,14 +132,7 @@ mt_store_key_of(struct store *st, const struct iccid *iccid, const struct device
 		return rc;
 	if ((rc = sql_step(q)) != RC_OK)
 		return rc;
-	rc = mt_sql_read_key(st, q, &k);
-	sql_done(q);
-	if (rc != RC_OK) {
-		mt_key_clear(&k);
-		return rc;
-	}
-	*out = k;
-	return RC_OK;
+	return mt_sql_take_key(st, q, out);
 }
 
 enum rc

@@ -125,20 +125,12 @@ mt_store_get_revoked(struct store *st, const struct iccid *iccid, const struct t
 enum rc
 mt_store_due_key(struct store *st, int64_t now_s, struct mt_key *out)
 {
-	struct mt_key k = { .ks_local_mt = NULL };
 	sqlite3_stmt *q;
 	enum rc rc;
 
 	if ((rc = sql_bind(st, MT_SQL_DUE_KEY, &q, "i", now_s)) != RC_OK || (rc = sql_step(q)) != RC_OK)
 		return rc;
-	rc = mt_sql_read_key(st, q, &k);
-	sql_done(q);
-	if (rc != RC_OK) {
-		mt_key_clear(&k);
-		return rc;
-	}
-	*out = k;
-	return RC_OK;
+	return mt_sql_take_key(st, q, out);
 }
 
 enum rc

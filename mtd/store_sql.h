@@ -113,5 +113,7 @@ void mt_sql_name_key(const struct iccid *iccid, const struct triple *t, struct m
 #define MT_KEY_PARTS(n) (n)->part[0], (n)->part[1], (n)->part[2], (n)->part[3]
 /* A row of MT_SQL_KEY_COLUMNS; q stays as it is. Caller mt_key_clear()s either way. */
 enum rc mt_sql_read_key(struct store *st, sqlite3_stmt *q, struct mt_key *out) MUST_USE;
+/* The same for the one row that was asked for: q is done, and out untouched on failure. */
+enum rc mt_sql_take_key(struct store *st, sqlite3_stmt *q, struct mt_key *out) MUST_USE;
 
 #endif
