@@ -31,7 +31,7 @@ void link_tls_conn_free(struct link_tls_conn *c);
 enum link_tls_state {
 	LINK_TLS_HANDSHAKE,	/* wants more octets */
 	LINK_TLS_OPEN,		/* *got octets, or wants more */
-	LINK_TLS_ENDED,		/* the peer said close_notify */
+	LINK_TLS_ENDED,		/* the peer said close_notify, after a whole handshake */
 	LINK_TLS_FAILED		/* link_tls_conn_why() */
 };
 /*

@@ -211,7 +211,11 @@ after_error(struct link_tls_conn *c, int ret)
 	case SSL_ERROR_WANT_READ:
 		return c->up ? LINK_TLS_OPEN : LINK_TLS_HANDSHAKE;
 	case SSL_ERROR_ZERO_RETURN:
-		return LINK_TLS_ENDED;
+		if (c->up)
+			return LINK_TLS_ENDED;
+		c->why = REASON_LINK_BROKEN;	/* anybody can say it; it proves nothing */
+		snprintf(c->detail, sizeof c->detail, "close_notify in the middle of the handshake");
+		return LINK_TLS_FAILED;
 	default:
 		find_why(c);
 		return LINK_TLS_FAILED;

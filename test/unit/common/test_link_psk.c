@@ -411,6 +411,8 @@ static const struct {
 	{ "ServerHello", { 0x16, 3, 3, 0, 6, 2, 0, 0, 2, 3, 3 }, 11, "link-tls-role", "link-tls-broken" },
 	{ "ClientHello", { 0x16, 3, 1, 0, 6, 1, 0, 0, 2, 3, 3 }, 11, "link-tls-broken", "link-tls-role" },
 	{ "data before a hello", { 0x17, 3, 3, 0, 5, 'h', 'e', 'l', 'l', 'o' }, 10, "link-tls-broken", "link-tls-broken" },
+	{ "close_notify", { 0x15, 3, 3, 0, 2, 1, 0 }, 7, "link-tls-broken", "link-broken" },
+	{ "close_notify and more", { 0x15, 3, 3, 0, 2, 1, 0, 2, 0x2f }, 9, "link-tls-broken", "link-broken" },
 	{ "a record too long", { 0x16, 3, 1, 0xff, 0xff, 1 }, 6, "link-tls-broken", "link-tls-broken" },
 };
 

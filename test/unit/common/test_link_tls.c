@@ -548,6 +548,22 @@ descriptors(void)
 	return n;
 }
 
+/* A server that says goodbye instead of a hello has proved nothing. */
+START_TEST(close_notify_is_no_handshake)
+{
+	static const uint8_t close_notify[] = { 0x15, 3, 3, 0, 2, 1, 0 };
+
+	tls_a = tls(&client, &ca);
+	listen_tls(NULL);
+	dial(tls_a, "bsf.example.org");
+	until(b.up == 1);
+	ck_ok(link_write(b.l, span_of(close_notify, sizeof close_notify)));
+	until(a.closed == 1);
+	ck_assert_int_eq(a.up, 0);
+	ck_assert_int_eq(a.why, REASON_LINK_BROKEN);
+}
+END_TEST
+
 /* Refused, and still there for its last words: who comes again and again and never closes must not take all descriptors. */
 START_TEST(those_who_linger_are_counted)
 {
@@ -749,6 +765,7 @@ main(void)
 	tcase_add_checked_fixture(o, setup, teardown);
 	tcase_add_test(o, a_silent_peer_is_given_10_s);
 	tcase_add_test(o, silent_peers_make_room);
+	tcase_add_test(o, close_notify_is_no_handshake);
 	tcase_add_test(o, those_who_linger_are_counted);
 	tcase_add_test(o, garbage_after_a_good_beginning);
 	tcase_add_test(o, gone_during_the_handshake);
