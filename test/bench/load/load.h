@@ -90,7 +90,6 @@ struct subscriber {
 struct device {
 	char id[64];
 	struct identity who;
-	size_t next;			/* which subscriber's B-TID it takes next */
 };
 struct world {
 	struct subscriber *subs;

@@ -8,21 +8,19 @@
 #include <time.h>
 #include <unistd.h>
 
-struct job;
-
 struct load {
 	struct options o;
 	struct target t;
 	struct world w;
 	struct hist all;
 	uint64_t done, failed, resumed;
+	uint64_t ended;			/* done and failed, those before and after the measured time, too */
 	char first_error[200];
 	bool measuring, over;
 	int64_t began_us, ended_us;
 	double cpu[SERVERS_MAX], own_cpu;
 	size_t next_sub, next_dev, started;
 	size_t running;
-	struct job *idle;		/* life: connections' worth of slots */
 	struct event *tick;
 	size_t late_max;
 };
@@ -30,10 +28,10 @@ struct load {
 /* One operation after the other on one slot. */
 struct job {
 	struct load *l;
-	struct job *next;
 	struct peer *ub, *ua;
 	struct subscriber *s;
 	struct device *d;
+	size_t next;			/* which subscriber's B-TID it takes next */
 	int64_t due_us;			/* when it should have begun */
 	struct event *again;
 };
@@ -113,6 +111,7 @@ measure_end(struct load *l)
 static void
 count(struct load *l, const struct job *j, const char *error)
 {
+	l->ended++;
 	if (error != NULL) {
 		l->failed++;
 		if (l->first_error[0] == '\0')
@@ -180,6 +179,17 @@ on_again(evutil_socket_t fd, short what, void *arg)
 	closed_next(arg);
 }
 
+/* Each connection has its own, one after the other: where two came with the same one, the NAF could ask the BSF once for both. */
+static const struct btid *
+next_btid(struct job *j)
+{
+	const struct world *w = &j->l->w;
+	const struct btid *b = &w->subs[j->next % w->n_subs].btid;
+
+	j->next += j->l->o.connections;
+	return b;
+}
+
 static void
 closed_next(struct job *j)
 {
@@ -200,7 +210,7 @@ closed_next(struct job *j)
 		return;
 	}
 	if (!l->t.foreign)
-		btid = &l->w.subs[j->d->next++ % l->w.n_subs].btid;
+		btid = next_btid(j);
 	if (j->ua == NULL)
 		j->ua = peer_new(l->t.base, l->t.ua, l->t.ctx, l->t.naf_fqdn, &j->d->who, strcmp(l->o.mode, "ua-resumed") == 0);
 	ua_run(&l->t, j->ua, j->d, btid, on_closed_done, j);
@@ -221,8 +231,12 @@ job_new(struct load *l, struct device *d)
 static void
 closed_loop(struct load *l)
 {
-	for (size_t i = 0; i < l->o.connections; i++)
-		closed_next(job_new(l, l->w.n_devs > 0 ? &l->w.devs[i % l->w.n_devs] : NULL));
+	for (size_t i = 0; i < l->o.connections; i++) {
+		struct job *j = job_new(l, l->w.n_devs > 0 ? &l->w.devs[i % l->w.n_devs] : NULL);
+
+		j->next = i;
+		closed_next(j);
+	}
 }
 
 /* --- each subscriber's B-TID, before key requests are measured */
@@ -394,9 +408,10 @@ print(const struct load *l)
 {
 	double s = (double)(l->ended_us - l->began_us) / 1e6;
 
-	printf("{\"mode\":\"%s\",\"done\":%llu,\"failed\":%llu,\"resumed\":%llu,\"seconds\":%.3f,\"per_second\":%.1f,\"mean_us\":%.1f,"
+	printf("{\"mode\":\"%s\",\"done\":%llu,\"failed\":%llu,\"resumed\":%llu,\"ended\":%llu,\"seconds\":%.3f,\"per_second\":%.1f,\"mean_us\":%.1f,"
 	    "\"p50_us\":%lld,\"p90_us\":%lld,\"p99_us\":%lld,\"p999_us\":%lld,\"max_us\":%llu,\"at_once_max\":%zu,\"own_cpu_s\":%.3f,\"cpu_s\":[",
-	    l->o.mode, (unsigned long long)l->done, (unsigned long long)l->failed, (unsigned long long)l->resumed, s,
+	    l->o.mode, (unsigned long long)l->done, (unsigned long long)l->failed, (unsigned long long)l->resumed,
+	    (unsigned long long)l->ended, s,
 	    s > 0 ? (double)l->done / s : 0, l->all.n > 0 ? (double)l->all.sum / (double)l->all.n : 0,
 	    (long long)hist_quantile(&l->all, 0.5), (long long)hist_quantile(&l->all, 0.9), (long long)hist_quantile(&l->all, 0.99),
 	    (long long)hist_quantile(&l->all, 0.999), (unsigned long long)l->all.max, l->late_max, l->own_cpu);

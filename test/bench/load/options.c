@@ -18,6 +18,7 @@ static const char usage[] =
     "  --control unix:PATH                  bsfd's control socket, for provision and --provision\n"
     "  --ca FILE --ca-key FILE              the CA of the server's and of the devices' certificates\n"
     "  --subscribers N [64]  --devices N [64]  --connections N [64: closed loop; life: at once, at most]\n"
+    "                        connection i comes with the B-TIDs of subscribers i, i + connections, ... in turn\n"
     "  --rate R              life: operations begun per second [100]\n"
     "  --seconds S [5]       the measured time; --warm S [1] before it is not counted\n"
     "  --count N             end after so many operations (no measured time)\n"
