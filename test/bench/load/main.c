@@ -211,8 +211,10 @@ closed_next(struct job *j)
 	}
 	if (!l->t.foreign)
 		btid = next_btid(j);
-	if (j->ua == NULL)
+	if (j->ua == NULL) {
+		j->d = &l->w.devs[l->next_dev++ % l->w.n_devs];
 		j->ua = peer_new(l->t.base, l->t.ua, l->t.ctx, l->t.naf_fqdn, &j->d->who, strcmp(l->o.mode, "ua-resumed") == 0);
+	}
 	ua_run(&l->t, j->ua, j->d, btid, on_closed_done, j);
 }
 
@@ -232,7 +234,7 @@ static void
 closed_loop(struct load *l)
 {
 	for (size_t i = 0; i < l->o.connections; i++) {
-		struct job *j = job_new(l, l->w.n_devs > 0 ? &l->w.devs[i % l->w.n_devs] : NULL);
+		struct job *j = job_new(l, NULL);
 
 		j->next = i;
 		closed_next(j);
