@@ -207,6 +207,7 @@ static void
 run_turn_end(void *arg)
 {
 	turn_end(arg);
+	log_flush();
 }
 
 static void
@@ -267,7 +268,9 @@ daemon_main(int argc, char **argv, const struct daemon_hooks *h)
 	}
 	ctl_ready(r.ctl);
 	daemon_say_ready(&r);
+	log_gather(true);
 	code = loop_run(r.env.loop, run_turn_end, r.env.turn) == RC_OK ? EXIT_GOOD : EXIT_LOOP;
+	log_gather(false);
 	log_info("daemon: ended");
 out:
 	end(&r);

@@ -1,5 +1,6 @@
 #include "common/log.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include <systemd/sd-journal.h>
 
 #define LINE_MAX_OCTETS 2048
+#define HEAD_MAX_OCTETS 96
 
 static const struct {
 	const char *word;
@@ -37,6 +39,15 @@ static struct {
 	void (*fn)(enum log_level level, const char *line, void *arg);
 	void *arg;
 } capture = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* What the gathering thread said since its last flush. A pipe takes PIPE_BUF octets in one piece: lines of others do not come between. */
+static struct {
+	char octets[PIPE_BUF];
+	size_t n;
+	time_t second;			/* of when */
+	char when[32];
+} kept;
+static _Thread_local bool gathers;
 
 /* systemd names the pipe it gave us as standard error: "device:inode". Redirected since then, the journal is not meant. */
 static bool
@@ -107,19 +118,60 @@ flatten(char *s)
 }
 
 static void
+print_second(time_t second, char *out, size_t cap)
+{
+	struct tm tm;
+
+	gmtime_r(&second, &tm);
+	strftime(out, cap, "%Y-%m-%dT%H:%M:%S", &tm);
+}
+
+void
+log_flush(void)
+{
+	if (!gathers || kept.n == 0)
+		return;
+	(void)!write(STDERR_FILENO, kept.octets, kept.n);	/* there is nowhere to say that it failed */
+	kept.n = 0;
+}
+
+void
+log_gather(bool on)
+{
+	log_flush();
+	gathers = on;
+}
+
+static void
+keep(struct iovec v[static 3])
+{
+	if (v[0].iov_len + v[1].iov_len + v[2].iov_len > sizeof kept.octets - kept.n)
+		log_flush();
+	for (int i = 0; i < 3; kept.n += v[i++].iov_len)
+		memcpy(kept.octets + kept.n, v[i].iov_base, v[i].iov_len);
+}
+
+static void
 to_stderr(enum log_level level, const char *line)
 {
-	char head[96], when[32];
+	char head[HEAD_MAX_OCTETS], mine[sizeof kept.when], *when = gathers ? kept.when : mine;
 	struct timespec ts;
-	struct tm tm;
 	int n;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!gathers || ts.tv_sec != kept.second)
+		print_second(ts.tv_sec, when, sizeof mine);
+	if (gathers)
+		kept.second = ts.tv_sec;
 	n = snprintf(head, sizeof head, "%s.%03ldZ %s%s%s: ", when, ts.tv_nsec / 1000000, name, name[0] != '\0' ? " " : "",
 	    levels[level].word);
 	struct iovec v[] = { { head, (size_t)n }, { (void *)(uintptr_t)line, strlen(line) }, { "\n", 1 } };
+	if (gathers) {
+		keep(v);
+		if (level == LOG_LEVEL_ERROR || log_get_level() == LOG_LEVEL_DEBUG)
+			log_flush();
+		return;
+	}
 	/* One call per line, so that threads do not mix; there is nowhere to say that it failed. */
 	if (writev(STDERR_FILENO, v, 3) < 0)
 		return;

@@ -22,6 +22,13 @@ void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 /* Standard error is the journal's: events may go there with fields (trace.c). */
 bool log_to_journal(void);
+/*
+ * on: what the calling thread says is kept until log_flush(), so that the lines of a turn leave in one write (to standard error; the
+ * journal takes one at a time). An error takes with it what was kept, and at level debug nothing is kept. Only one thread may: the loop's. Off: flushes.
+ */
+void log_gather(bool on);
+/* Nothing, in a thread that does not gather. */
+void log_flush(void);
 /* Tests: give each line (without newline) to fn instead; NULL = back to normal. */
 void log_capture(void (*fn)(enum log_level level, const char *line, void *arg), void *arg);
 

@@ -2,8 +2,11 @@
 #include "common/log.h"
 
 #include <check.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "test/unit/unit.h"
@@ -137,21 +140,130 @@ START_TEST(fatal_ends_the_process)
 }
 END_TEST
 
-START_TEST(standard_error_gets_one_line)
+/* Standard error is a pipe from here on; its other end, which never makes wait. */
+static int
+watch_stderr(void)
 {
-	char buf[512] = "";
-	int fd[2], was = dup(STDERR_FILENO);
-	ssize_t n;
+	int fd[2];
 
 	log_capture(NULL, NULL);
-	ck_assert_int_eq(pipe(fd), 0);
+	ck_assert_int_eq(pipe2(fd, O_NONBLOCK), 0);
 	dup2(fd[1], STDERR_FILENO);
+	return fd[0];
+}
+
+/* How many octets came, and they in buf. */
+static size_t
+seen(int fd, char *buf, size_t cap)
+{
+	ssize_t n = read(fd, buf, cap - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+static size_t
+lines_in(const char *s)
+{
+	size_t n = 0;
+
+	for (; (s = strchr(s, '\n')) != NULL; s++)
+		n++;
+	return n;
+}
+
+START_TEST(standard_error_gets_one_line)
+{
+	char buf[512];
+	int fd = watch_stderr();
+
 	log_warn("seen");
-	dup2(was, STDERR_FILENO);
-	n = read(fd[0], buf, sizeof buf - 1);
-	ck_assert_int_gt(n, 24);
+	ck_assert_uint_gt(seen(fd, buf, sizeof buf), 24);
 	ck_assert_str_eq(buf + 23, "Z testd warn: seen\n");	/* behind 2030-01-01T12:00:00.000 */
 	ck_assert_int_eq(buf[10], 'T');
+}
+END_TEST
+
+START_TEST(gathered_lines_leave_together)
+{
+	char buf[1024];
+	int fd = watch_stderr();
+
+	log_gather(true);
+	log_info("one");
+	log_warn("two");
+	ck_assert_uint_eq(seen(fd, buf, sizeof buf), 0);
+	log_flush();
+	ck_assert_uint_gt(seen(fd, buf, sizeof buf), 0);
+	ck_assert_uint_eq(lines_in(buf), 2);
+	ck_assert_ptr_nonnull(strstr(buf, "Z testd info: one\n20"));
+	ck_assert_ptr_nonnull(strstr(buf, "Z testd warn: two\n"));
+	log_info("three");
+	log_gather(false);
+	ck_assert_uint_gt(seen(fd, buf, sizeof buf), 0);
+	ck_assert_ptr_nonnull(strstr(buf, "three\n"));
+	log_info("at once again");
+	ck_assert_uint_gt(seen(fd, buf, sizeof buf), 0);
+}
+END_TEST
+
+START_TEST(gathered_errors_do_not_wait)
+{
+	char buf[1024];
+	int fd = watch_stderr();
+
+	log_gather(true);
+	log_info("before");
+	log_error("trouble");
+	ck_assert_uint_gt(seen(fd, buf, sizeof buf), 0);
+	ck_assert(strstr(buf, "before\n") != NULL && strstr(buf, "before\n") < strstr(buf, "trouble\n"));
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("each step");
+	ck_assert_uint_gt(seen(fd, buf, sizeof buf), 0);
+	log_gather(false);
+}
+END_TEST
+
+/* No line is lost or cut when more is said than is kept. */
+START_TEST(gathered_lines_may_be_many)
+{
+	static char buf[64 * 1024];
+	char big[1500];
+	int fd = watch_stderr();
+
+	memset(big, 'x', sizeof big - 1);
+	big[sizeof big - 1] = '\0';
+	log_gather(true);
+	for (int i = 0; i < 20; i++)
+		log_info("%s", i % 2 == 0 ? big : "short");
+	log_gather(false);
+	ck_assert_uint_gt(seen(fd, buf, sizeof buf), 10 * sizeof big);
+	ck_assert_uint_eq(lines_in(buf), 20);
+	for (char *line = strtok(buf, "\n"); line != NULL; line = strtok(NULL, "\n"))
+		ck_assert(strcmp(line + 23, "Z testd info: short") == 0 || strlen(line) == 23 + strlen("Z testd info: ") + sizeof big - 1);
+}
+END_TEST
+
+static void *
+other_thread(void *arg)
+{
+	(void)arg;
+	log_info("from elsewhere");
+	return NULL;
+}
+
+START_TEST(other_threads_do_not_gather)
+{
+	char buf[512];
+	int fd = watch_stderr();
+	pthread_t t;
+
+	log_gather(true);
+	ck_assert_int_eq(pthread_create(&t, NULL, other_thread, NULL), 0);
+	pthread_join(t, NULL);
+	ck_assert_uint_gt(seen(fd, buf, sizeof buf), 0);
+	ck_assert_ptr_nonnull(strstr(buf, "from elsewhere\n"));
+	log_gather(false);
 }
 END_TEST
 
@@ -169,6 +281,10 @@ main(void)
 	tcase_add_loop_test(t, text_is_harmless, 0, TABLE_N(texts));
 	tcase_add_test(t, text_no_room);
 	tcase_add_test(t, standard_error_gets_one_line);
+	tcase_add_test(t, gathered_lines_leave_together);
+	tcase_add_test(t, gathered_errors_do_not_wait);
+	tcase_add_test(t, gathered_lines_may_be_many);
+	tcase_add_test(t, other_threads_do_not_gather);
 	tcase_add_test_raise_signal(t, fatal_ends_the_process, SIGABRT);
 	suite_add_tcase(s, t);
 	return unit_run(s);
