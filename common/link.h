@@ -64,6 +64,7 @@ struct link_options {
 	mode_t unix_mode;		/* listening: 0 = 0600 */
 	size_t max_links;		/* listening: more are closed at once; 0 = 1,024 */
 	bool half_open;			/* the peer's end of sending is on_eof, not the end of the link */
+	bool opaque;			/* others' octets (a service's): they may begin as TLS does, and no keys of ours are among them */
 	struct link_serial_options serial;
 };
 

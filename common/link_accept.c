@@ -23,7 +23,7 @@ struct link_accept {
 	struct evconnlistener *ev;
 	struct clock_timer *resume;
 	struct link_tls *tls;
-	bool half_open;
+	bool half_open, opaque;
 	int64_t handshake_ms;
 	size_t max_links;
 	LIST_HEAD(, link_sock) counted;
@@ -100,6 +100,8 @@ on_socket(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *sa, in
 	link_sock_read_ends(fd, &l->peer);
 	l->tls = ll->tls;
 	l->half_open = ll->half_open;
+	if (ll->opaque)
+		link_sock_set_opaque(l);
 	l->half = true;
 	LIST_INSERT_HEAD(&ll->net->halves, l, halves);
 	l->from = ll;
@@ -220,6 +222,7 @@ link_accept_listen(void *ctx, const char *address, const struct link_options *op
 	ll->net = net;
 	ll->tls = opt->tls;
 	ll->half_open = opt->half_open;
+	ll->opaque = opt->opaque;
 	ll->handshake_ms = opt->connect_timeout_ms != 0 ? opt->connect_timeout_ms : LINK_CONNECT_TIMEOUT_MS;
 	ll->max_links = opt->max_links != 0 ? opt->max_links : LINK_MAX_LINKS;
 	ll->on_accept = on_accept;

@@ -24,7 +24,7 @@ drain_run(struct link_sock *l, size_t n)
 {
 	if (n > l->run.n)
 		n = l->run.n;
-	if (!l->sealed && n > 0)
+	if (!l->opaque && n > 0)
 		explicit_bzero(l->run.p + l->run.at, n);	/* Zn carries keys */
 	tunnel_buf_drain(&l->run, n);
 	if (l->run.n == 0 && !l->bulk)		/* who says little keeps no memory */
@@ -97,7 +97,7 @@ put_plain(struct link_sock *l, struct span octets)
 	if ((copy = malloc(octets.n)) == NULL)
 		return RC_NOMEM;
 	memcpy(copy, octets.p, octets.n);
-	if (evbuffer_add_reference(bufferevent_get_output(l->raw), copy, octets.n, l->sealed ? release : cleanse, NULL) != 0) {
+	if (evbuffer_add_reference(bufferevent_get_output(l->raw), copy, octets.n, l->opaque ? release : cleanse, NULL) != 0) {
 		cleanse(copy, octets.n, NULL);
 		return RC_NOMEM;
 	}
@@ -175,10 +175,7 @@ sock_reset(struct link *base)
 static void
 sock_tls_above(struct link *base)
 {
-	struct link_sock *l = (struct link_sock *)base;
-
-	l->fresh = false;
-	l->sealed = true;
+	link_sock_set_opaque((struct link_sock *)base);
 }
 
 static void

@@ -95,6 +95,8 @@ net_connect(void *ctx, const char *address, const struct link_options *opt, cons
 	link_set_cb(&l->base, cb, arg);
 	l->tls = opt->tls;
 	l->half_open = opt->half_open;
+	if (opt->opaque)
+		link_sock_set_opaque(l);
 	if (opt->tls_name != NULL)
 		snprintf(l->name, sizeof l->name, "%s", opt->tls_name);
 	snprintf(l->peer.address, sizeof l->peer.address, "%.*s", (int)sizeof l->peer.address - 1, address);

@@ -53,6 +53,13 @@ link_sock_new(struct link_sock_net *net, struct link_sock **out)
 }
 
 void
+link_sock_set_opaque(struct link_sock *l)
+{
+	l->fresh = false;
+	l->opaque = true;
+}
+
+void
 link_sock_free(struct link_sock *l)
 {
 	link_accept_leave(l);

@@ -49,7 +49,7 @@ struct link_sock {
 	size_t limit;
 	bool fresh;			/* plain: the first octets were not looked at yet */
 	bool bulk;			/* much comes at a time */
-	bool sealed;			/* somebody above does TLS: no secrets in what comes and goes */
+	bool opaque;			/* others' octets, or TLS that somebody above reads: no secrets in what comes and goes */
 	bool write_failed;
 	bool full;			/* the user has limit octets waiting */
 	bool data_due;			/* octets came together with the end of the handshake, or of the peer's sending */
@@ -76,6 +76,8 @@ struct link_sock_net {
 };
 
 enum rc link_sock_new(struct link_sock_net *net, struct link_sock **out) MUST_USE;
+/* Nobody looks whether its first octets are TLS, and none of them are cleansed. */
+void link_sock_set_opaque(struct link_sock *l);
 /* A socket is connected: start TLS (accepted: look first whether it is TLS), or be up. Takes raw over. */
 void link_sock_connected(struct link_sock *l, struct bufferevent *raw);
 /* It is over: on_closed in the next turn. */

@@ -218,7 +218,7 @@ extdev_services_on_no_tunnel(struct extdev_mt *m, enum reason why)
 static enum rc
 open_one(struct service *s)
 {
-	struct link_options opt = { .half_open = true, .max_links = USERS_MAX };
+	struct link_options opt = { .half_open = true, .opaque = true, .max_links = USERS_MAX };
 	char address[256];
 	enum rc rc;
 

@@ -146,7 +146,7 @@ void
 mt_service_open(struct mt_services *sv, struct link *stream, const char *name, const struct device_id *id, const struct mt_origin *from)
 {
 	static const struct link_cb conn_cb = { .on_up = on_up, .on_closed = on_conn_closed }, stream_cb = { .on_closed = on_stream_closed };
-	const struct link_options opt = { .half_open = true, .connect_timeout_ms = CONNECT_MS };
+	const struct link_options opt = { .half_open = true, .opaque = true, .connect_timeout_ms = CONNECT_MS };
 	struct mt_service *service = find(sv, name);
 	struct pipe *p;
 	enum rc rc;

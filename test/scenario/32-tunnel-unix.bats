@@ -10,6 +10,7 @@ teardown_file() { tunnel_down; }
 @test "100 MiB to a service over unix: whole" { much_one_way; }
 @test "100 MiB from a service over unix, after the user's end of sending: whole" { much_the_other_way; }
 @test "50 streams at once over unix, 1 MB each and back: whole, in one tunnel (U5)" { many_at_once; }
+@test "TLS of a service's user over unix: the service hears it as it is (U5)" { tls_inside; }
 @test "the service resets: so it arrives over unix" { reset_by_the_service; }
 @test "the user resets: so it arrives over unix" { reset_by_the_user; }
 @test "an unknown, a barred and a dead service over unix: closed, with the reason in the log (U5)" { no_such_service; }

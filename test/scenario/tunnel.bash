@@ -58,6 +58,17 @@ many_at_once() {
 	[ "$output" = "${N:-50} whole" ]
 	kj extdevd tunnel list | get '.tunnels | length == 1'
 }
+# What a service's user says is for the service alone: it may be TLS
+tls_inside() {
+	local at tls
+	at=$(address echo)
+	exec {tls}<>"/dev/tcp/${at%:*}/${at##*:}"
+	printf '\x16' >&$tls
+	[ "$(timeout 20 head -c 1 <&$tls | xxd -p)" = 16 ]
+	printf '\x03\x01\x00\x05hello' >&$tls
+	[ "$(timeout 20 head -c 9 <&$tls | xxd -p)" = 0301000568656c6c6f ]
+	exec {tls}>&-
+}
 reset_by_the_service() {
 	run -0 services reset "$(address reset)"
 	[ "$output" = reset ]

@@ -675,6 +675,26 @@ START_TEST(U8_tls_peer_at_a_plain_link)
 }
 END_TEST
 
+/* U5: what a service's user says is the service's: TLS in it, or one octet of it, arrives as it comes. */
+START_TEST(U5_octets_of_others_may_begin_as_tls_does)
+{
+	struct link_options opt = { .half_open = true, .opaque = true };
+	static const char hello[] = { 0x16, 0x03, 0x01, 0x02, 0x00 };
+
+	ck_ok(link_listen(net, _i ? sock_address : "tcp:127.0.0.1:0", &opt, on_accept, &b, &ll));
+	ck_ok(link_connect(net, link_listener_address(ll), &opt, &cb, &a, &a.l));
+	until(a.up == 1 && b.up == 1);
+	a.drain = b.drain = true;
+	ck_ok(link_write(a.l, span_of(hello, 1)));
+	until(b.n == 1);
+	ck_ok(link_write(b.l, span_of(hello, sizeof hello)));
+	until(a.n == sizeof hello);
+	ck_ok(link_write(a.l, span_of(hello + 1, sizeof hello - 1)));
+	until(b.n == sizeof hello);
+	ck_assert_int_eq(a.closed + b.closed, 0);
+}
+END_TEST
+
 START_TEST(links_outlive_their_listener)
 {
 	pair(sock_address);
@@ -729,6 +749,7 @@ main(void)
 	tcase_add_test(e, reset_by_the_peer);
 	tcase_add_test(e, half_close_is_an_end);
 	tcase_add_loop_test(e, U8_tls_peer_at_a_plain_link, 0, 2);
+	tcase_add_loop_test(e, U5_octets_of_others_may_begin_as_tls_does, 0, 2);
 	tcase_add_test(e, links_outlive_their_listener);
 	suite_add_tcase(s, e);
 	return unit_run(s);
