@@ -259,6 +259,7 @@ extdev_channel_new(struct extdev_mt *m, const struct extdev_key *k, struct extde
 	c->mt_id = k->from.mt_id;
 	c->triple = k->from.triple;
 	c->expires_s = k->expires_s;
+	c->sure_s = k->sure_s;
 	c->waiting = k->state == EXTDEV_WAITING;
 	if ((rc = secret_dup(k->ks, &c->ks)) == RC_OK && (rc = secret_kcv(k->ks, c->kcv)) == RC_OK &&
 	    (rc = clock_timer_new(m->e->s.clock, on_late, c, &c->late)) == RC_OK)

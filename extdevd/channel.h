@@ -37,6 +37,7 @@ struct extdev_channel {
 	struct mt_id mt_id;		/* who has the key, and so must answer */
 	struct triple triple;
 	int64_t expires_s;
+	int64_t sure_s;			/* the Key Center stood by the key last, as far as its row told */
 	char kcv[KCV_LEN + 1];
 	bool waiting;			/* the key was not confirmed when this began */
 	bool replaced;			/* by a newer confirmed key: not in the store any more, and good until its own expiry (K2) */

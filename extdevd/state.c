@@ -10,6 +10,7 @@
 #include "common/rnd.h"
 #include "common/timeguard.h"
 #include "extdevd/core.h"
+#include "extdevd/use.h"
 
 #define BACK_OFF_MIN_S 30
 #define LATELY_S 10		/* what was said so lately need not be asked again because a connection came up */
@@ -43,12 +44,22 @@ jitter(struct extdev *e, int64_t s)
 	return rnd_below(e->s.rnd, (uint32_t)(s * 100) + 1, &r) == RC_OK ? (int64_t)r : 0;	/* a tenth, in ms */
 }
 
+static enum rc
+least(void *arg, const struct extdev_key *k)
+{
+	int64_t *sure = arg;
+
+	*sure = k->sure_s < *sure ? k->sure_s : *sure;
+	return RC_OK;
+}
+
 /* All keys that are due are asked about together, so one timer does: the oldest word's interval, or the pause after silence. */
 static void
 arm(struct extdev *e)
 {
 	int64_t now = timeguard_now(e->s.guard), sure = extdev_store_least_sure(e->s.store, now), wait = e->conf.state_interval_s;
 
+	(void)!extdev_use_each_replaced(e, least, &sure);
 	if (e->state.back_off_s > 0)
 		wait = e->state.back_off_s;
 	else if (sure < now)
@@ -116,9 +127,12 @@ act(struct extdev_check *c, const struct extdev_ua_state *a)
 		rc = write_answer(c, &k, a);
 		extdev_key_clear(&k);
 	}
+	if (rc == RC_NOTFOUND) {	/* it was replaced or forgotten; its tunnel may drain */
+		extdev_use_on_state(e, &c->mt_id, &c->triple, a);
+		return;
+	}
 	if (rc != RC_OK) {
-		if (rc != RC_NOTFOUND)		/* it was replaced or forgotten meanwhile */
-			log_error("state: btid=%s: what the Key Center said could not be stored", c->triple.btid.s);
+		log_error("state: btid=%s: what the Key Center said could not be stored", c->triple.btid.s);
 		return;
 	}
 	if (a->said == EXTDEV_SAID_GONE) {
@@ -342,7 +356,7 @@ ask_all_due(struct extdev *e, const char *mt_id, int64_t old_s)
 	int64_t now = timeguard_now(e->s.guard);
 	struct round r = { e, mt_id, now - old_s };
 
-	if (extdev_store_each_key(e->s.store, now, ask_if_due, &r) != RC_OK)
+	if (extdev_store_each_key(e->s.store, now, ask_if_due, &r) != RC_OK || extdev_use_each_replaced(e, ask_if_due, &r) != RC_OK)
 		log_error("state: the keys could not be read");
 }
 

@@ -83,6 +83,12 @@ void extdev_use_on_closed(struct extdev_channel *c, const struct extdev_channel_
 enum rc extdev_use_pick(struct extdev_mt *m, struct extdev_key *out) MUST_USE;
 /* The one of this triple, if it lives. RC_NOTFOUND. Caller clears. */
 enum rc extdev_use_find(struct extdev *e, const struct mt_id *mt, const struct triple *t, struct extdev_key *out) MUST_USE;
+/*
+ * Each key that was replaced while its tunnel drains: in no row any more, and so asked about from here (N7). k has its names, dates and no
+ * secret. Stops at fn's first rc that is not RC_OK. _on_state: what was said of it; taken back, its tunnels are closed.
+ */
+enum rc extdev_use_each_replaced(struct extdev *e, enum rc (*fn)(void *arg, const struct extdev_key *k), void *arg) MUST_USE;
+void extdev_use_on_state(struct extdev *e, const struct mt_id *mt, const struct triple *t, const struct extdev_ua_state *a);
 /* No key, or none that is shared: an establishment by itself, unless there were too many. Its end is heard by use.c. */
 void extdev_use_establish(struct extdev_mt *m);
 /* One ended: with a key, or for good without one. */

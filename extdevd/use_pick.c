@@ -192,6 +192,50 @@ extdev_use_recheck(struct extdev *e)
 	extdev_use_set_expiry(e);
 }
 
+/* --- keys that were replaced */
+
+static bool
+serves_on(const struct extdev_channel *c)
+{
+	return c->replaced && c->tunnel != NULL && !c->closing;
+}
+
+enum rc
+extdev_use_each_replaced(struct extdev *e, enum rc (*fn)(void *arg, const struct extdev_key *k), void *arg)
+{
+	for (size_t i = 0; i < e->conf.n_mts; i++) {
+		const struct extdev_channel *c;
+
+		LIST_FOREACH(c, &e->mts[i].use->channels, all) {
+			struct extdev_key k = { .from = { .mt_id = c->mt_id, .triple = c->triple }, .expires_s = c->expires_s, .sure_s = c->sure_s };
+			enum rc rc;
+
+			if (serves_on(c) && (rc = fn(arg, &k)) != RC_OK)
+				return rc;
+		}
+	}
+	return RC_OK;
+}
+
+void
+extdev_use_on_state(struct extdev *e, const struct mt_id *mt, const struct triple *t, const struct extdev_ua_state *a)
+{
+	for (size_t i = 0; i < e->conf.n_mts; i++) {
+		struct extdev_channel *c;
+
+		LIST_FOREACH(c, &e->mts[i].use->channels, all) {
+			if (!serves_on(c) || strcmp(c->mt_id.s, mt->s) != 0 || !triple_eq(&c->triple, t))
+				continue;
+			c->sure_s = timeguard_now(e->s.guard);
+			if (a->said == EXTDEV_SAID_GOOD && a->expires_s < c->expires_s)
+				c->expires_s = a->expires_s;	/* N9 */
+			if (a->said == EXTDEV_SAID_GONE)
+				extdev_channel_close(c, a->why);
+		}
+	}
+	extdev_use_set_expiry(e);
+}
+
 void
 extdev_use_set_expiry(struct extdev *e)
 {

@@ -162,8 +162,11 @@ static enum rc
 make_password(struct mt_question *q, const struct mt_key *k, int64_t now_s)
 {
 	struct secret *ks_naf = NULL;
-	enum rc rc = mt_store_get_key_naf(q->s->store, &k->iccid, &k->triple, now_s, &ks_naf);
+	enum rc rc;
 
+	if (k->ks_naf != NULL)
+		return digest_gba_password(k->ks_naf, &q->password);
+	rc = mt_store_get_key_naf(q->s->store, &k->iccid, &k->triple, now_s, &ks_naf);
 	if (rc == RC_OK)
 		rc = digest_gba_password(ks_naf, &q->password);
 	secret_free(ks_naf);

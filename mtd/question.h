@@ -19,7 +19,8 @@ struct mt_question;
 
 typedef void mt_question_fn(void *arg, const struct mt_said *said);
 /*
- * k is borrowed during the call, center until the end. fn exactly once, from the loop, with the question gone, unless cancelled.
+ * k is borrowed during the call, center until the end. k->ks_naf NULL: the store's. fn exactly once, from the loop, with the question
+ * gone, unless cancelled.
  * RC_NOTFOUND, RC_EXPIRED: the key is not in the store; RC_NOMEM, RC_IO, RC_CRYPTO, RC_SYNTAX, RC_RANGE (the URL), RC_DENIED.
  */
 enum rc mt_question_start(const struct mt_seams *s, const struct mt_center_conf *center, const struct mt_key *k, int64_t now_s,

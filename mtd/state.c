@@ -23,7 +23,7 @@ struct asking {
 	TAILQ_ENTRY(asking) all;
 	struct mt_state *st;
 	const struct mt_center_conf *center;
-	struct mt_key key;		/* without its secrets */
+	struct mt_key key;		/* without its secrets, but for ks_naf where the row is gone */
 	struct mt_question *q;		/* NULL: is next */
 	STAILQ_HEAD(, asker) askers;
 };
@@ -101,6 +101,7 @@ asking_free(struct asking *a)
 	TAILQ_REMOVE(&a->st->asking, a, all);
 	a->st->n_asked -= a->q != NULL;
 	mt_question_cancel(a->q);
+	secret_free(a->key.ks_naf);
 	while ((k = STAILQ_FIRST(&a->askers)) != NULL) {
 		STAILQ_REMOVE_HEAD(&a->askers, all);
 		free(k);
@@ -222,6 +223,10 @@ ask_about(struct mt_state *st, const struct mt_center_conf *center, const struct
 	a->center = center;
 	a->key = *k;
 	a->key.ks_local_mt = a->key.ks_naf = NULL;
+	if (k->ks_naf != NULL && secret_dup(k->ks_naf, &a->key.ks_naf) != RC_OK) {
+		free(a);
+		return NULL;
+	}
 	STAILQ_INIT(&a->askers);
 	TAILQ_INSERT_TAIL(&st->asking, a, all);
 	return a;

@@ -44,7 +44,10 @@ void mt_state_cancel(struct mt_state *st, void *arg);
 /* Not suspended (N10): what runs on this key may go on. Asks nobody. */
 bool mt_state_usable(const struct mt_state *st, const struct mt_key *k);
 
-/* Ask now about this key, which is borrowed during the call. told exactly once; inside the call when its NAF has no keycenter section. */
+/*
+ * Ask now about this key, which is borrowed during the call; with k->ks_naf where its row is gone, else that is NULL. told exactly once;
+ * inside the call when its NAF has no keycenter section.
+ */
 typedef void mt_told_fn(void *arg, const struct triple *t, const struct mt_said *said);
 void mt_state_check(struct mt_state *st, const struct mt_key *k, mt_told_fn *told, void *arg);
 

@@ -94,7 +94,7 @@ struct mt_key {
 	struct iccid iccid;
 	struct triple triple;
 	struct secret *ks_local_mt;
-	struct secret *ks_naf;		/* what it came of (K6); only given to put */
+	struct secret *ks_naf;		/* what it came of (K6); never read: given to put, and to ask about a key whose row is gone */
 	char challenge[CHALLENGE_LEN + 1];
 	int64_t created, expires;
 	enum mt_key_state state;

@@ -101,6 +101,7 @@ mt_use_take(struct mt_use *u, struct link *link, const struct triple *triple, co
 	t->triple = *triple;
 	t->heir = triple->device_id;
 	t->expires = k.expires;
+	t->ask_at = INT64_MAX;
 	t->answered_ms = -1;
 	LIST_INIT(&t->messages);
 	LIST_INSERT_HEAD(&u->tunnels, t, all);
@@ -185,6 +186,8 @@ static void
 on_expiry(void *arg)
 {
 	mt_use_recheck(arg);
+	mt_drain_ask(arg);
+	mt_use_arm(arg);
 }
 
 void
@@ -193,8 +196,12 @@ mt_use_arm(struct mt_use *u)
 	int64_t first = INT64_MAX, now_s = mt_use_now(u), ms;
 	const struct mt_tunnel *t;
 
-	LIST_FOREACH(t, &u->tunnels, all)
-		first = t->expires < first && !t->closing ? t->expires : first;
+	LIST_FOREACH(t, &u->tunnels, all) {
+		if (!t->closing) {
+			first = t->expires < first ? t->expires : first;
+			first = t->ask_at < first ? t->ask_at : first;
+		}
+	}
 	if (first == INT64_MAX) {
 		clock_timer_stop(u->expiry);
 		return;
@@ -220,6 +227,8 @@ static void
 drop(struct mt_tunnel *t)
 {
 	LIST_REMOVE(t, all);
+	mt_state_cancel(t->u->env.state, t);
+	secret_free(t->ks_naf);
 	mt_messages_free(t);
 	tunnel_free(t->tunnel);
 	link_free(t->link);

@@ -6,7 +6,8 @@
  *	        ══ handshake done ══▶ the key is confirmed, durably; HTTP/2; streams to services (service.h)
  *
  * A tunnel stands as long as its key's row does; or, once a newer key of the device was confirmed and the older row is gone, until the
- * older one's own expiry (U1: renewal interrupts nothing), taking no new streams. Everything else that takes a key away closes it at once.
+ * older one's own expiry (U1: renewal interrupts nothing), taking no new streams, unless its Key Center takes it back (N7).
+ * Everything else that takes a key away closes it at once.
  */
 #ifndef MTD_USE_H
 #define MTD_USE_H

@@ -1,4 +1,5 @@
-/* use_int: what use.c (which tunnels), use_tunnel.c (one tunnel), use_claim.c (K13) and use_forget.c (K5) share. Nobody else includes it. */
+/* use_int: what use.c (which tunnels), use_tunnel.c (one tunnel), use_claim.c (K13) and use_forget.c (K5) and
+ * use_drain.c (N7) share. Nobody else includes it. */
 #ifndef MTD_USE_INT_H
 #define MTD_USE_INT_H
 
@@ -29,6 +30,8 @@ struct mt_tunnel {
 	struct triple triple;
 	struct device_id heir;		/* whose confirmed key stands for this one's once it was replaced: its own Device_ID, or K5's new one */
 	int64_t since, expires;
+	int64_t ask_at;			/* draining: when its key is asked about next; INT64_MAX = not now */
+	struct secret *ks_naf;		/* of the key, for that question: its row may be gone; NULL = not known */
 	char identity[LINK_PSK_IDENTITY_MAX + 1];
 	char kcv[KCV_LEN + 1];
 	bool draining, closing;
@@ -80,8 +83,13 @@ void mt_use_arm(struct mt_use *u);
 enum rc mt_tunnel_start(struct mt_tunnel *t, struct link *link, const struct mt_key *k);
 /* At once where there is no tunnel yet (t is freed then), else in good order. */
 void mt_tunnel_close(struct mt_tunnel *t, enum reason why);
-void mt_tunnel_drain(struct mt_tunnel *t);
 void mt_tunnel_trace(struct mt_tunnel *t, const char *msg, enum reason why);
+
+/* --- use_drain.c */
+/* A newer key took over: no new streams, and an end with the last one. */
+void mt_tunnel_drain(struct mt_tunnel *t);
+/* The Key Center is asked about draining tunnels' keys that are due; one that it took back ends its tunnels. */
+void mt_drain_ask(struct mt_use *u);
 
 /* --- use_claim.c */
 /* Who waits may be answered now; _later: with the loop's next round. */

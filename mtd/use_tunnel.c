@@ -52,17 +52,6 @@ mt_tunnel_close(struct mt_tunnel *t, enum reason why)
 	}
 }
 
-void
-mt_tunnel_drain(struct mt_tunnel *t)
-{
-	if (t->draining || t->closing)
-		return;
-	t->draining = true;
-	log_info(WHO ": a newer key is in use; %zu streams run on, no new ones", WHO_ARGS(t), tunnel_streams(t->tunnel));
-	mt_messages_close(t);
-	tunnel_drain(t->tunnel);
-}
-
 /* --- HTTP/2 */
 
 static void
@@ -148,7 +137,8 @@ confirm(struct mt_tunnel *t)
 
 	if (why == REASON_NONE && mt_use_count(u, &t->triple) >= u->env.conf->tunnels_max)
 		why = REASON_MT_TUNNELS_MAX;
-	if (why == REASON_NONE && mt_gba_confirm(u->env.gba, &k) != RC_OK)
+	if (why == REASON_NONE && (mt_gba_confirm(u->env.gba, &k) != RC_OK ||
+	    mt_store_get_key_naf(u->env.s->store, &k.iccid, &k.triple, mt_use_now(u), &t->ks_naf) != RC_OK))
 		why = REASON_INTERNAL;
 	mt_key_clear(&k);
 	return why;

@@ -274,6 +274,50 @@ START_TEST(the_old_key_ends_its_streams_at_its_own_expiry)
 END_TEST
 
 /* Whoever takes the newest key away means the pair, not one key. */
+/* The next question, within an interval. */
+static const char *
+asked(void)
+{
+	for (int i = 0; i < 1800 && TAILQ_EMPTY(&rig.questions); i++)
+		rig_advance(500);
+	return rig_question()->btid;
+}
+
+/* A key that was replaced is in no row any more; as long as its tunnel drains its state is asked all the same. */
+START_TEST(N7_N9_a_replaced_key_is_asked_about_while_its_tunnel_drains)
+{
+	static struct use_user a;	/* it hears of the end after the test's */
+	struct rig_done d;
+
+	use_connect(&a, PORT);
+	rig_advance(60 * 1000);
+	rig_ask(&d, false, true);
+	rig_info(B1);
+	rig_derive(NULL, B2);
+	use.key = 2;
+	rig_naf_key(2, 3600);
+	rig_complete(B2, 2);
+	ck_assert_int_eq(use_tunnels(), 2);
+	ck_assert_str_eq(asked(), B1);
+	rig_state(404, NULL, NULL);		/* kept */
+	ck_assert_str_eq(asked(), B1);
+	rig_state_good(_i == 0 ? 9999 : 600, NULL);
+	ck_assert_str_eq(asked(), B2);
+	rig_state_good(9999, NULL);
+	ck_assert_int_eq(use_tunnels(), 2);
+	if (_i == 0) {
+		use_say(&a, "still");
+		ck_assert_str_eq(asked(), B1);
+		rig_state(410, NULL, NULL);
+	} else {
+		rig_advance(600 * 1000);	/* limited (N9) */
+	}
+	ck_assert(a.closed);
+	ck_assert_int_eq(use_tunnels(), 1);
+	ck_assert(use.ch[0].closed);
+}
+END_TEST
+
 START_TEST(the_newer_key_goes_and_takes_the_older_tunnel_along)
 {
 	struct extdev_which all = { .mt_id = NULL };
@@ -390,6 +434,7 @@ main(void)
 	tcase_add_loop_test(t, U5_the_MT_refuses_the_service, 0, sizeof refusals / sizeof *refusals);
 	tcase_add_test(t, U1_a_running_stream_goes_on_across_a_change_of_keys);
 	tcase_add_test(t, the_old_key_ends_its_streams_at_its_own_expiry);
+	tcase_add_loop_test(t, N7_N9_a_replaced_key_is_asked_about_while_its_tunnel_drains, 0, 2);
 	tcase_add_test(t, the_newer_key_goes_and_takes_the_older_tunnel_along);
 	tcase_add_test(t, a_tunnel_that_breaks_resets_its_streams_and_the_next_connection_has_another);
 	tcase_add_test(t, K11_beyond_loopback_wants_insecure);

@@ -25,6 +25,9 @@ static struct {
 	char device_id[DEVICE_ID_MAX + 1], if_none_match[64], url[600], dial[300];	/* of the last */
 	struct http_flight *waiting;	/* held */
 	void (*twist)(int n, struct fake_reply *r);
+	struct secret *older;		/* the Ks of older_btid, from before the newest bootstrapping; and what is said about its keys */
+	char older_btid[BTID_MAX + 1];
+	int older_status;
 } center;
 
 static inline void
@@ -41,10 +44,27 @@ center_challenge(struct fake_reply *r, bool stale)
 	center.challenged++;
 }
 
-/* Of the newest Ks of the BSF. */
+/* The BSF's Ks stays known under this B-TID when a newer one comes. */
+static inline void
+center_remember(const char *btid)
+{
+	ck_ok(secret_dup(rig.bsf.ks, &center.older));
+	(void)snprintf(center.older_btid, sizeof center.older_btid, "%s", btid);
+	center.older_status = 200;
+}
+
+static inline void
+center_close(void)
+{
+	secret_free(center.older);
+	center.older = NULL;
+}
+
+/* Of the newest Ks of the BSF, or the one that is remembered. */
 static inline struct secret *
 center_password(const char *btid)
 {
+	bool older = center.older != NULL && strcmp(btid, center.older_btid) == 0;
 	struct secret *ks_naf, *password;
 	struct naf_id naf;
 	struct btid b;
@@ -53,7 +73,7 @@ center_password(const char *btid)
 	ck_ok(naf_id_parse(span_str(RIG_NAF), &naf));
 	ck_ok(btid_parse(span_str(btid), &b));
 	ck_ok(btid_rand(&b, rand));
-	ck_ok(kdf_ks_naf(rig.bsf.ks, rand, span_str(RIG_IMPI), &naf, &ks_naf));
+	ck_ok(kdf_ks_naf(older ? center.older : rig.bsf.ks, rand, span_str(RIG_IMPI), &naf, &ks_naf));
 	ck_ok(digest_gba_password(ks_naf, &password));
 	secret_free(ks_naf);
 	return password;
@@ -79,7 +99,7 @@ center_tell(const struct http_call *c, const char *btid, struct fake_reply *r)
 	struct uaxml_state s = { .lifetime = center.lifetime };
 	size_t n = 0;
 
-	r->status = center.status;
+	r->status = center.older != NULL && strcmp(btid, center.older_btid) == 0 ? center.older_status : center.status;
 	if (r->status != 200)
 		return;
 	if (tag != NULL && strcmp(tag, center.etag) == 0) {

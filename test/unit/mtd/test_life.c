@@ -46,6 +46,7 @@ teardown(void)
 	devs_gone();
 	service_stop();
 	rig_close();
+	center_close();
 	secret_free(a.key);
 	secret_free(b.key);
 }
@@ -262,6 +263,57 @@ START_TEST(N8_a_revoked_key_does_not_drain)
 }
 END_TEST
 
+/* A key that was replaced has no row any more, and its tunnel drains: it is asked about all the same, with the digest that is its own. */
+START_TEST(N7_a_replaced_key_that_is_taken_back_ends_its_draining_tunnel)
+{
+	struct stream s;
+
+	up();
+	tun_open(&x, &a);
+	stream_open(&s, &x, SERVICE);
+	center_remember(a.btid);
+	(void)dev_info(&dev, RIG_DEVICE);
+	b = make_key_holding(&dev, RIG_DEVICE, a.key);
+	tun_open(&y, &b);
+	ck_assert_int_eq(rows_in("key"), 1);
+	pass(700);
+	ck_assert_int_ge(center.judged, 4);	/* more than the newer one's */
+	stream_echoes(&s, "x");
+	center.older_status = 410;
+	pass(300);
+	ck_assert(s.closed);
+	ck_assert(x.closed);
+	ck_assert(y.up);
+}
+END_TEST
+
+/* N9 for the same: the earlier date. Unknown, or with nobody to ask, it serves on, to its own expiry. */
+START_TEST(N7_N9_a_replaced_key_is_limited_or_kept)
+{
+	struct stream s;
+
+	up();
+	tun_open(&x, &a);
+	stream_open(&s, &x, SERVICE);
+	center_remember(a.btid);
+	(void)dev_info(&dev, RIG_DEVICE);
+	b = make_key_holding(&dev, RIG_DEVICE, a.key);
+	tun_open(&y, &b);
+	center.older_status = 404;
+	pass(300);
+	center.down = true;
+	pass(300);
+	ck_assert(x.up);
+	center.down = false;
+	center.older_status = 200;
+	center.lifetime = RIG_NOW + 1000;	/* tells of both keys */
+	pass(399);
+	ck_assert(x.up);
+	pass(1);
+	ck_assert(x.closed);
+}
+END_TEST
+
 START_TEST(N10_suspended_tunnels_are_closed)
 {
 	rig.conf.state_grace_s = 600;
@@ -379,6 +431,8 @@ main(void)
 	tcase_add_test(t, seed_7_2_limited_by_the_naf_N9);
 	tcase_add_test(t, seed_7_2_invalidated_by_the_naf_N8);
 	tcase_add_test(t, N8_a_revoked_key_does_not_drain);
+	tcase_add_test(t, N7_a_replaced_key_that_is_taken_back_ends_its_draining_tunnel);
+	tcase_add_test(t, N7_N9_a_replaced_key_is_limited_or_kept);
 	tcase_add_test(t, N10_suspended_tunnels_are_closed);
 	tcase_add_test(t, N10_used_with_the_network_away);
 	tcase_add_test(t, N10_before_use_is_asked_and_heard);
