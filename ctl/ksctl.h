@@ -44,15 +44,16 @@ struct ksctl_param {
 	const char *member;	/* of the request; NULL = ksctl's own (main.c looks it up by name) */
 	bool needed;
 };
-enum ksctl_show { KSCTL_SHOW_MEMBERS, KSCTL_SHOW_TABLE, KSCTL_SHOW_HEALTH, KSCTL_SHOW_TRACE, KSCTL_SHOW_LADDER, KSCTL_SHOW_DONE,
-	KSCTL_SHOW_KEY };
+/* _CHECK: a table whose rows' "said" make the exit code */
+enum ksctl_show { KSCTL_SHOW_MEMBERS, KSCTL_SHOW_TABLE, KSCTL_SHOW_CHECK, KSCTL_SHOW_HEALTH, KSCTL_SHOW_TRACE,
+	KSCTL_SHOW_LADDER, KSCTL_SHOW_DONE, KSCTL_SHOW_KEY };
 struct ksctl_verb {
 	unsigned daemons;	/* KSCTL_IS(…); 0 = stands without a daemon */
 	const char *words;	/* "key list" */
 	const char *op;
 	const struct ksctl_param *params;	/* ends with a NULL name; NULL = none */
 	enum ksctl_show show;
-	const char *list;	/* KSCTL_SHOW_TABLE: the answer's member */
+	const char *list;	/* KSCTL_SHOW_TABLE, _CHECK: the answer's member */
 	int timeout_s;		/* for an answer, restarted by progress; 0 = 10 */
 	bool waits;		/* tries to connect until the time is over; late = KSCTL_NO */
 	const char *help;

@@ -27,13 +27,35 @@ code_of(const struct ksctl_answer *a)
 	return code != NULL ? code : reason_get(a->why)->local;
 }
 
+/* What the Key Center said of keys: the worst counts, as everywhere. */
+static enum ksctl_exit
+exit_of_check(const json_t *rows)
+{
+	enum ksctl_exit worst = KSCTL_DONE, one;
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		const char *said = json_string_value(json_object_get(row, "said"));
+
+		if (said == NULL || strcmp(said, "nothing") == 0)
+			one = KSCTL_UNREACHABLE;
+		else if (strcmp(said, "good") == 0 || strcmp(said, "unchanged") == 0)
+			one = KSCTL_DONE;
+		else
+			one = KSCTL_NO;
+		worst = one > worst ? one : worst;
+	}
+	return worst;
+}
+
 enum ksctl_exit
 ksctl_exit_of(const struct ksctl_answer *a, const struct ksctl_verb *v)
 {
 	if (a->body != NULL) {
 		if (v->show == KSCTL_SHOW_HEALTH && !json_is_true(json_object_get(a->body, "healthy")))
 			return KSCTL_NO;
-		return KSCTL_DONE;
+		return v->show == KSCTL_SHOW_CHECK ? exit_of_check(json_object_get(a->body, v->list)) : KSCTL_DONE;
 	}
 	/* What was waited for did not come: that is an answer. That the daemon never came is none. */
 	if (v->waits && a->why == REASON_LOCAL_TIMEOUT)
@@ -319,6 +341,7 @@ ksctl_show(FILE *to, const struct ksctl_verb *v, const json_t *body, int width)
 
 	switch (v->show) {
 	case KSCTL_SHOW_TABLE:
+	case KSCTL_SHOW_CHECK:
 		table(to, json_object_get(body, v->list), width);
 		break;
 	case KSCTL_SHOW_HEALTH:

@@ -69,7 +69,7 @@ expires_at() { kj "$1" key list | get '.keys[0].expires'; }
 @test "N7: a device that was blocked is told so of its key, and gets no other" {
 	establish
 	ksctl nafkcd device block "$device_id"
-	run kj extdevd key check
+	status_is 1 kj extdevd key check
 	[ "$(keys_at extdevd)" = 0 ]
 	status_is 4 ksctl extdevd establish
 	ksctl nafkcd device unblock "$device_id"
@@ -86,6 +86,7 @@ expires_at() { kj "$1" key list | get '.keys[0].expires'; }
 	establish
 	[ "$scenario" = 0 ]
 	[ "$reused" = true ]
+	status_is 3 ksctl extdevd key check
 	[ "$(kj extdevd key check | get '.keys[0].said')" = nothing ]
 	[ "$(kj extdevd key check | get '.keys[0].reason')" = http-unreachable ]
 	[ "$(keys_at extdevd)" = 1 ]
@@ -93,6 +94,7 @@ expires_at() { kj "$1" key list | get '.keys[0].expires'; }
 	lab start nafkcd
 	ksctl nafkcd wait peer
 	[ "$(kj extdevd key check | get '.keys[0].said')" = good ]
+	ksctl extdevd key check
 }
 
 @test "K12: another SIM in the same MT: the key about it is refused, the old one stays, until somebody says that it is intended" {

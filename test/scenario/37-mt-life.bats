@@ -94,6 +94,7 @@ pending() { kj mtd device list | jq -r '.devices[] | select(.state == "pending")
 @test "N10, 7.2: with the Key Center away the MT keeps the key to its expiry; health says whom it could not ask" {
 	establish --new
 	lab stop nafkcd
+	status_is 3 ksctl mtd key check
 	[ "$(kj mtd key check | get '.keys[0].said')" = nothing ]
 	[ "$(kj mtd key check | get '.keys[0].reason')" = mt-state-away ]
 	lab clock +1800

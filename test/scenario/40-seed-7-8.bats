@@ -48,8 +48,8 @@ up() { lab up --service "echo=$ECHO" "$@" >"$BATS_TEST_TMPDIR/up.log" 2>&1 || { 
 	establish
 	ksctl nafkcd key invalidate --btid "$btid" --device "$device_id"
 	status_is 1 has_key nafkcd
-	ksctl extdevd key check || true
-	ksctl mtd key check || true
+	status_is 1 ksctl extdevd key check
+	status_is 1 ksctl mtd key check
 	status_is 1 has_key extdevd
 	status_is 1 has_key mtd
 }

@@ -7,6 +7,7 @@
 
 static const struct ksctl_verb plain = { .words = "x", .show = KSCTL_SHOW_MEMBERS }, waits = { .words = "wait", .waits = true },
     heals = { .words = "health", .show = KSCTL_SHOW_HEALTH }, table = { .words = "list", .show = KSCTL_SHOW_TABLE, .list = "keys" },
+    check = { .words = "key check", .show = KSCTL_SHOW_CHECK, .list = "keys" },
     trace = { .words = "trace", .show = KSCTL_SHOW_TRACE, .list = "events" };
 
 static const struct {
@@ -19,6 +20,13 @@ static const struct {
 	{ &heals, "{\"healthy\":true}", NULL, REASON_NONE, KSCTL_DONE },
 	{ &heals, "{\"healthy\":false}", NULL, REASON_NONE, KSCTL_NO },
 	{ &heals, "{}", NULL, REASON_NONE, KSCTL_NO },
+	/* What the Key Center said of each key (N7). */
+	{ &check, "{\"keys\":[{\"said\":\"good\"},{\"said\":\"unchanged\"}]}", NULL, REASON_NONE, KSCTL_DONE },
+	{ &check, "{\"keys\":[{\"said\":\"good\"},{\"said\":\"gone\"},{\"said\":\"good\"}]}", NULL, REASON_NONE, KSCTL_NO },
+	{ &check, "{\"keys\":[{\"said\":\"unknown\"}]}", NULL, REASON_NONE, KSCTL_NO },
+	{ &check, "{\"keys\":[{\"said\":\"nothing\"},{\"said\":\"gone\"}]}", NULL, REASON_NONE, KSCTL_UNREACHABLE },
+	{ &check, "{\"keys\":[{}]}", NULL, REASON_NONE, KSCTL_UNREACHABLE },
+	{ &check, NULL, "{\"code\":\"unknown-key\"}", REASON_LOCAL_UNKNOWN_KEY, KSCTL_NO },
 	/* Nobody there, or gone, or mute. */
 	{ &plain, NULL, NULL, REASON_LINK_UNREACHABLE, KSCTL_UNREACHABLE },
 	{ &plain, NULL, NULL, REASON_LOCAL_GONE, KSCTL_UNREACHABLE },
@@ -150,6 +158,7 @@ START_TEST(tables)
 {
 	shows(&table, "{\"keys\":[{\"kcv\":\"aabb\",\"state\":\"confirmed\"},{\"kcv\":\"cc\",\"more\":[1,2]}]}", 0,
 	    "kcv   state      more\naabb  confirmed  -\ncc    -          1,2\n");
+	shows(&check, "{\"keys\":[{\"said\":\"gone\"}]}", 0, "said\ngone\n");
 	shows(&table, "{\"keys\":[{\"name\":\"phone\",\"sims\":{\"a/1\":\"AA\",\"b/2\":\"BB\",\"c\":{}}},{\"name\":\"b\",\"sims\":{}}]}", 0,
 	    "name   sims\nphone  a/1=AA,b/2=BB,c=-\nb      \n");
 	shows(&table, "{\"keys\":[]}", 0, "");
