@@ -32,6 +32,7 @@
 #define LOCALIF_WAIT_USER "asking-user"
 #define LOCALIF_WAIT_BOOTSTRAPPING "bootstrapping"
 #define LOCALIF_WAIT_QUEUE "queued"
+#define LOCALIF_WAIT_STATE "key-state"	/* the Key Center is asked before use (N10) */
 
 /* hello, and its answer: who speaks. */
 enum localif_role { LOCALIF_ROLE_UNKNOWN, LOCALIF_ROLE_DEVICE, LOCALIF_ROLE_MT };

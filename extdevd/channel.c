@@ -163,6 +163,16 @@ on_use(void *arg, json_t *body, enum reason why, const json_t *error)
 	secure(c, bare);
 }
 
+/* What the MT waits for before it answers (U10): that long it may take. */
+static void
+on_use_progress(void *arg, const char *word, int64_t wait_s)
+{
+	struct extdev_channel *c = arg;
+
+	clock_timer_set(c->late, WHOLE_WAY_MS);
+	extdev_use_progress(c->m, word, wait_s);
+}
+
 static void
 on_hello(void *arg, json_t *body, enum reason why, const json_t *error)
 {
@@ -185,7 +195,7 @@ on_hello(void *arg, json_t *body, enum reason why, const json_t *error)
 	enter(c, EXTDEV_CHANNEL_USE);
 	ask = localif_triple_print(&c->triple);
 	/* tells of a key that was on disk before it was dialled: needs no turn */
-	if (ask == NULL || rpc_ask(c->rpc, LOCALIF_USE, ask, on_use, NULL, c) != RC_OK)
+	if (ask == NULL || rpc_ask(c->rpc, LOCALIF_USE, ask, on_use, on_use_progress, c) != RC_OK)
 		ended(c, REASON_INTERNAL, false, 0, "out of memory");
 	json_decref(ask);
 }

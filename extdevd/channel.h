@@ -50,7 +50,7 @@ struct extdev_channel {
 	struct tunnel *tunnel;		/* OPENING on */
 	struct secret *ks;		/* until the handshake */
 	bool early;			/* the MT sent octets between `use` and the handshake (U2) */
-	struct clock_timer *late;	/* the whole way to UP */
+	struct clock_timer *late;	/* the whole way to UP, but for what the MT says it waits for */
 };
 
 struct extdev_channel_end {

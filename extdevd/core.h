@@ -172,7 +172,7 @@ void extdev_use_on_link_down(struct extdev_mt *m, enum reason why, const char *d
 /* An establishment ended: with this key; without one, and with it no use of waiting any longer unless later. */
 void extdev_use_on_key(struct extdev_mt *m, const struct extdev_key *k, bool reused);
 void extdev_use_on_no_key(struct extdev_mt *m, enum reason why, bool later, const char *detail);
-/* One that is under way waits: operators who wait for its tunnel are told. */
+/* Something on the way to a tunnel waits: operators who wait for it are told. */
 void extdev_use_progress(struct extdev_mt *m, const char *word, int64_t wait_s);
 /* The MT asks for a tunnel on the key that is this triple's. */
 bool extdev_use_has(struct extdev_mt *m, const struct triple *t);

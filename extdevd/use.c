@@ -11,6 +11,7 @@
 #include "extdevd/state.h"
 
 #define BACK_OFF_MAX_MS 60000
+#define STATE_S 10		/* the Key Center has said something by then, or is away */
 #define STOOD_S 60		/* a tunnel that lived so long was no failure */
 
 /* --- who wants one */
@@ -113,6 +114,8 @@ use_key(struct extdev_mt *m, struct extdev_key *k)
 		memset(k, 0, sizeof *k);
 		u->asking = true;
 		extdev_state_before_use(m, &u->key, on_may, m);
+		if (u->asking)
+			extdev_use_progress(m, LOCALIF_WAIT_STATE, STATE_S);
 	}
 }
 

@@ -61,7 +61,7 @@ struct extdev_use {
 
 /*
  * An operator's wish. fn never inside this call: a tunnel is up, or the first attempt failed. Before it progress, which may be NULL:
- * what an establishment that comes first waits for (U10).
+ * what it waits for (U10): an establishment that comes first, the state question, the MT.
  */
 void extdev_use_await(struct extdev_mt *m, extdev_user_fn *fn, extdev_progress_fn *progress, void *arg);
 /* Where new streams go; NULL = nowhere yet. */

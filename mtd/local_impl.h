@@ -54,6 +54,8 @@ void mt_local_drop_channels(struct mt_local *l);
 void mt_session_end(struct mt_session *s);
 /* Answers in the turn. detail "" or more about it, of constant storage or short. */
 void mt_local_refuse(struct mt_local *l, struct rpc_req *q, enum reason why, const char *detail);
+/* Why its answer is not there yet, in the turn (U10); word of constant storage. */
+void mt_local_word(struct mt_local *l, struct rpc_req *q, const char *word, int64_t wait_s);
 /* NULL: it is gone. */
 struct mt_session *mt_session_of(struct mt_local *l, struct rpc_req *q);
 /* local_use.c */

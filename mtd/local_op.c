@@ -111,16 +111,23 @@ send_word(void *arg, enum rc rc)
 }
 
 /* Before the answer in the same outbox, so q is valid still. */
-static void
-on_progress(void *arg, const char *word, int64_t wait_s)
+void
+mt_local_word(struct mt_local *l, struct rpc_req *q, const char *word, int64_t wait_s)
 {
-	const struct mt_op *op = arg;
 	struct word *w = malloc(sizeof *w);
 
 	if (w == NULL)
 		return;
-	*w = (struct word){ op->q, word, wait_s };
-	turn_later(op->l->s->turn, send_word, w);
+	*w = (struct word){ q, word, wait_s };
+	turn_later(l->s->turn, send_word, w);
+}
+
+static void
+on_progress(void *arg, const char *word, int64_t wait_s)
+{
+	const struct mt_op *op = arg;
+
+	mt_local_word(op->l, op->q, word, wait_s);
 }
 
 /* --- operations */

@@ -10,6 +10,7 @@
 #include "mtd/use.h"
 
 #define RETRY_S 5		/* where waiting helps */
+#define STATE_S 10		/* the Key Center has said something by then, or is away */
 
 /* A `use` under way. Its conversation may end before it does. */
 struct mt_channel {
@@ -19,6 +20,7 @@ struct mt_channel {
 	struct mt_origin from;
 	struct triple triple;
 	uint64_t lines;			/* had come by then */
+	bool told;			/* why holds */
 	enum reason why;
 };
 
@@ -86,8 +88,17 @@ on_may(void *arg, enum reason why)
 	if (why != REASON_NONE)
 		log_reason(why, "local: link=%s conn=%s device_id=%s btid=%s: use", c->from.link, c->from.conn, c->triple.device_id.s,
 		    c->triple.btid.s);
+	c->told = true;
 	c->why = why;
 	turn_later(c->l->s->turn, send_answer, c);
+}
+
+static void
+on_progress(void *arg, const char *word, int64_t wait_s)
+{
+	const struct mt_channel *c = arg;
+
+	mt_local_word(c->l, c->q, word, wait_s);
 }
 
 static void
@@ -96,6 +107,8 @@ run_use(void *arg)
 	struct mt_channel *c = arg;
 
 	mt_use_ask(c->l->use, &c->triple, on_may, c);
+	if (!c->told)
+		on_progress(c, LOCALIF_WAIT_STATE, STATE_S);
 }
 
 void
@@ -117,7 +130,7 @@ mt_local_do_use(struct mt_session *s, struct rpc_req *q, json_t *body)
 	*c = (struct mt_channel){ .l = s->l, .q = q, .from = s->from, .triple = t, .lines = rpc_lines(s->rpc) };
 	LIST_INSERT_HEAD(&s->l->channels, c, all);
 	s->use = c;
-	mt_gba_when_settled(s->l->g, run_use, NULL, c);
+	mt_gba_when_settled(s->l->g, run_use, on_progress, c);
 }
 
 void

@@ -8,6 +8,8 @@
 #include "mtd/mt_impl.h"
 #include "mtd/use.h"
 
+#define WAIT_S 35	/* the device's answer, then its tunnel */
+
 struct asked {
 	struct mt *m;
 	struct ctl *c;
@@ -58,6 +60,7 @@ mt_use_ctl_use(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 		free(a);
 		return;
 	}
+	ctl_progress(c, q, "use", WAIT_S);
 	mt_local_invite(a->m->local, &a->device_id, on_invited, a);
 }
 

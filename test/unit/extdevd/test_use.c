@@ -154,6 +154,26 @@ START_TEST(U2_nothing_is_sent_before_the_answer)
 }
 END_TEST
 
+/* As long as the MT says what it waits for, so long it is waited for; the operator hears it. */
+START_TEST(U10_the_MT_says_what_it_waits_for)
+{
+	struct use_done d;
+
+	use.mute = true;
+	use_ask(&d);
+	for (int i = 0; i < 8; i++) {
+		rpc_progress(use.ch[0].open, "waiting-card", 20);
+		rig_run();
+		ck_assert_str_eq(d.word, "waiting-card");
+		d.word[0] = '\0';
+		rig_advance(5000);
+	}
+	ck_assert_int_eq(d.n, 0);
+	rig_advance(15000);
+	ck_assert_int_eq(d.why, REASON_LOCAL_TIMEOUT);
+}
+END_TEST
+
 START_TEST(U1_another_MT_answers_on_the_channel)
 {
 	struct use_done d;
@@ -590,6 +610,7 @@ START_TEST(N10_the_Key_Center_is_asked_first)
 
 	use_ask(&d);
 	ck_assert_int_eq(use.n, 0);
+	ck_assert_str_eq(d.word, "key-state");	/* U10 */
 	rig_state_good(3600, "\"1\"");
 	ck_assert_int_eq(d.why, REASON_NONE);
 	ck_assert_int_eq(use_tunnels(), 1);
@@ -718,6 +739,7 @@ main(void)
 	tcase_add_test(plain, U1_a_channel_of_its_own);
 	tcase_add_loop_test(plain, U2_octets_between_use_and_the_handshake, 0, sizeof early / sizeof *early);
 	tcase_add_test(plain, U2_nothing_is_sent_before_the_answer);
+	tcase_add_test(plain, U10_the_MT_says_what_it_waits_for);
 	tcase_add_test(plain, U1_another_MT_answers_on_the_channel);
 	tcase_add_loop_test(plain, U3_a_refusal_is_retried_with_the_same_key, 0, sizeof harmless / sizeof *harmless);
 	tcase_add_test(plain, U3_a_link_that_breaks_is_retried_with_the_same_key);

@@ -308,7 +308,17 @@ struct use_done {
 	int n;
 	enum reason why;
 	char btid[BTID_MAX + 1];
+	char word[32];			/* the last one */
 };
+
+static inline void
+use_on_word(void *arg, const char *word, int64_t wait_s)
+{
+	struct use_done *d = arg;
+
+	ck_assert_int_gt(wait_s, 0);
+	(void)snprintf(d->word, sizeof d->word, "%s", word);
+}
 
 static inline void
 use_on_done(void *arg, const struct extdev_channel *c, enum reason why, const char *detail)
@@ -325,7 +335,7 @@ static inline void
 use_ask(struct use_done *d)
 {
 	memset(d, 0, sizeof *d);
-	extdev_use_await(&rig.e->mts[0], use_on_done, NULL, d);
+	extdev_use_await(&rig.e->mts[0], use_on_done, use_on_word, d);
 	ck_assert_int_eq(d->n, 0);	/* never inside the call */
 	rig_run();
 }

@@ -349,6 +349,24 @@ START_TEST(N10_used_with_the_network_away)
 }
 END_TEST
 
+START_TEST(U10_use_says_that_the_Key_Center_is_asked)
+{
+	rig.conf.state_before_use = true;
+	up();
+	center.held = true;
+	dev_open(&x.d);
+	dev_send(&x.d, "use", complete_body(RIG_NAF, a.btid, RIG_DEVICE, NULL));
+	rig_run();
+	ck_assert_int_eq(x.d.answers, 0);
+	ck_assert_str_eq(x.d.word, "key-state");
+	center_release();
+	center_release();		/* the challenge, and the answer */
+	dev_expect(&x.d, REASON_NONE);
+	tun_secure(&x, a.key, NULL);
+	ck_assert(x.up);
+}
+END_TEST
+
 START_TEST(N10_before_use_is_asked_and_heard)
 {
 	rig.conf.state_before_use = true;
@@ -435,6 +453,7 @@ main(void)
 	tcase_add_test(t, N7_N9_a_replaced_key_is_limited_or_kept);
 	tcase_add_test(t, N10_suspended_tunnels_are_closed);
 	tcase_add_test(t, N10_used_with_the_network_away);
+	tcase_add_test(t, U10_use_says_that_the_Key_Center_is_asked);
 	tcase_add_test(t, N10_before_use_is_asked_and_heard);
 	tcase_add_test(t, seed_7_3_forgotten_at_the_mt);
 	tcase_add_test(t, K11_refusing_a_device_closes_its_tunnels);

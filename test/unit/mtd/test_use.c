@@ -309,6 +309,43 @@ START_TEST(U2_a_channel_that_went_while_use_waited)
 }
 END_TEST
 
+static void
+card_is_mine(struct mt_uicc_session *card, void *arg)
+{
+	(void)card, (void)arg;
+}
+
+static void
+card_went(struct mt_uicc_session *card, enum reason why, void *arg)
+{
+	(void)card, (void)why, (void)arg;
+	ck_abort_msg("the card went");
+}
+
+/* Somebody else has the card, so the MT has not read it yet. */
+START_TEST(U10_use_says_that_the_card_is_read)
+{
+	static const struct mt_uicc_cb cb = { .on_begun = card_is_mine, .on_ended = card_went };
+	struct mt_uicc_session *card;
+
+	up();
+	mt_uicc_soft_eject(rig.uicc);
+	rig_run();
+	rig_insert(1);
+	ck_ok(mt_uicc_begin(rig.uicc, &cb, NULL, &card));
+	dev_open(&x.d);
+	dev_send(&x.d, "use", complete_body(RIG_NAF, a.btid, RIG_DEVICE, NULL));
+	rig_run();
+	ck_assert_int_eq(x.d.answers, 0);
+	ck_assert_str_eq(x.d.word, "waiting-card");
+	mt_uicc_end(card);
+	rig_run();
+	dev_expect(&x.d, REASON_NONE);
+	tun_secure(&x, a.key, NULL);
+	ck_assert(x.up);
+}
+END_TEST
+
 /* --- durable before told */
 
 static int fail_commits;
@@ -700,6 +737,7 @@ main(void)
 	tcase_add_loop_test(t, U2_octets_behind_use_close_the_channel, 0, (int)(sizeof crowded / sizeof *crowded));
 	tcase_add_test(t, U2_answered_requests_before_use_are_fine);
 	tcase_add_test(t, U2_a_channel_that_went_while_use_waited);
+	tcase_add_test(t, U10_use_says_that_the_card_is_read);
 	tcase_add_test(t, K2_a_confirmation_that_is_not_durable_secures_nothing);
 	tcase_add_loop_test(t, U1_renewal_interrupts_nothing, 0, 2);
 	tcase_add_test(t, U1_a_drained_tunnel_ends_with_its_last_stream);
