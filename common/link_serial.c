@@ -196,7 +196,8 @@ link_serial_tell(struct serial_link *l)
 	if (accept) {
 		link_serial_accepted(l);
 	} else if (up) {
-		if (l->state == SERIAL_LINK_UP && l->base.cb.on_up != NULL)
+		/* ENDED: it came up, and is over already; what it said is told between */
+		if (!l->deaf && l->base.cb.on_up != NULL)
 			l->base.cb.on_up(&l->base, l->base.arg);
 	} else if (data) {
 		tell_data(l);

@@ -23,6 +23,7 @@ static struct rnd_seeded rnd;
 static struct link_tls *tls_mt, *tls_device;
 static struct pki_cert ca, server, client;
 static enum reason logged;
+static size_t farewell;			/* who accepts says so much, and goodbye with it */
 
 struct end {
 	struct link *l;
@@ -68,6 +69,7 @@ on_data(struct link *l, void *arg)
 	struct end *e = arg;
 	struct span in = link_input(l);
 
+	ck_assert_int_eq(e->up, 1);
 	if (e->keep)
 		return;
 	for (size_t i = 0; i < in.n; i++)
@@ -111,6 +113,11 @@ on_accept(struct link *l, void *arg)
 	e->l = l;
 	e->up++;
 	link_set_cb(l, &cb, e);
+	if (farewell > 0) {
+		e->to_send = farewell;
+		send_some(e);
+		link_close(l);
+	}
 }
 
 static void
@@ -182,6 +189,7 @@ setup(void)
 	cable = NULL;
 	tls_mt = tls_device = NULL;
 	logged = REASON_NONE;
+	farewell = 0;
 	tmpdir_make();
 	rnd_seeded_init(&rnd, 11);
 	log_capture(on_log, NULL);
@@ -361,6 +369,23 @@ START_TEST(U6_close_sends_all)
 	until(e->closed && far[0].closed);
 	ck_assert_uint_eq(far[0].got, 50000);
 	ck_rc(link_shutdown(dial(NULL)->l), RC_STATE);		/* a channel has no half */
+}
+END_TEST
+
+/* OPEN-OK, what was said and its end come by one read: all is told, and in this order. */
+START_TEST(U6_said_and_gone)
+{
+	struct end *e;
+
+	farewell = 100;
+	plug((struct ksctl_noise){ 0 });
+	listen_on(NULL);
+	e = dial(NULL);
+	until(e->closed && far[0].closed);
+	ck_assert_int_eq(e->up, 1);
+	ck_assert_uint_eq(e->got, 100);
+	ck_assert(!e->wrong);
+	ck_assert_int_eq((int)e->why, REASON_NONE);
 }
 END_TEST
 
@@ -638,6 +663,7 @@ main(void)
 	tcase_add_test(t, U6_noisy_cable);
 	tcase_add_test(t, U1_U6_channels);
 	tcase_add_test(t, U6_close_sends_all);
+	tcase_add_test(t, U6_said_and_gone);
 	tcase_add_test(t, U6_unplugged_and_plugged_again);
 	tcase_add_test(t, U6_plugged_in_later);
 	tcase_add_test(t, U6_peer_restarts);
