@@ -129,20 +129,17 @@ make_room(struct over *l)
 static enum link_tls_state
 take(struct over *l, size_t limit)
 {
+	enum link_tls_state s = l->state == OVER_UP ? LINK_TLS_OPEN : LINK_TLS_HANDSHAKE;
 	struct span in, from;
-	enum link_tls_state s;
 	size_t got;
 
 	in = from = link_input(l->inner);
 	do {
-		l->full = l->n >= limit;
-		if (l->full) {
-			s = LINK_TLS_OPEN;
+		l->full = s == LINK_TLS_OPEN && l->n >= limit;
+		if (l->full)
 			break;
-		}
 		if (!make_room(l)) {
 			end(l, REASON_INTERNAL, "out of memory");
-			s = LINK_TLS_OPEN;
 			break;
 		}
 		s = link_tls_conn_read(l->conn, &from, l->plain + l->start + l->n, l->cap - l->start - l->n, &got);

@@ -141,17 +141,17 @@ tell_data(struct link_sock *l)
 
 /* --- up */
 
+/* ended: so did its peer, with the same octets. That, and what it said, is read in a turn of its own. */
 static void
-up(struct link_sock *l)
+up(struct link_sock *l, bool ended)
 {
 	clock_timer_stop(l->deadline);
 	l->state = LINK_SOCK_UP;
 	if (l->conn != NULL)
 		link_tls_conn_peer(l->conn, &l->peer);
-	if (evbuffer_get_length(l->plain) > 0) {
-		l->data_due = true;
+	l->data_due = evbuffer_get_length(l->plain) > 0;
+	if (l->data_due || ended)
 		clock_timer_set(l->soon, 0);
-	}
 	if (l->half)
 		link_accept_up(l);
 	else if (l->base.cb.on_up != NULL)
@@ -168,7 +168,7 @@ link_sock_apply_limit(struct link_sock *l)
 	if (l->raw == NULL || l->state > LINK_SOCK_UP || l->eof_in)
 		return;
 	if (l->conn == NULL) {
-		l->full = l->run.n >= l->limit;
+		l->full = l->tls == NULL && l->run.n >= l->limit;
 		bufferevent_setwatermark(l->raw, EV_READ, 0, l->full ? l->limit : l->limit - l->run.n);
 	}
 	if (l->full)
@@ -185,12 +185,12 @@ put_raw(void *arg, struct span octets)
 	return evbuffer_add(bufferevent_get_output(l->raw), octets.p, octets.n) == 0 ? RC_OK : RC_NOMEM;
 }
 
-/* All that the user wants of what is in; plain is *full then. */
+/* All that the user wants of what is in; plain is *full then. Only OpenSSL says that a handshake is done. */
 static enum link_tls_state
 read_tls(struct link_sock *l)
 {
+	enum link_tls_state s = l->state == LINK_SOCK_UP ? LINK_TLS_OPEN : LINK_TLS_HANDSHAKE;
 	struct evbuffer *in = bufferevent_get_input(l->raw);
-	enum link_tls_state s;
 	struct evbuffer_iovec v;
 	struct span from;
 	size_t n, got;
@@ -198,9 +198,9 @@ read_tls(struct link_sock *l)
 	do {
 		n = evbuffer_get_contiguous_space(in);
 		from = (struct span){ n > 0 ? evbuffer_pullup(in, (ev_ssize_t)n) : NULL, n };
-		l->full = evbuffer_get_length(l->plain) >= l->limit;
+		l->full = s == LINK_TLS_OPEN && evbuffer_get_length(l->plain) >= l->limit;
 		if (l->full || evbuffer_reserve_space(l->plain, LINK_TLS_PIECE, &v, 1) != 1)
-			return LINK_TLS_OPEN;
+			return s;
 		s = link_tls_conn_read(l->conn, &from, v.iov_base, v.iov_len, &got);
 		v.iov_len = got;
 		evbuffer_commit_space(l->plain, &v, 1);
@@ -224,7 +224,7 @@ pump(struct link_sock *l)
 
 		link_sock_end(l, why, "%s", detail);
 	} else if (was == LINK_SOCK_HANDSHAKE && s != LINK_TLS_HANDSHAKE) {
-		up(l);
+		up(l, s == LINK_TLS_ENDED);
 		return;
 	} else if (s == LINK_TLS_ENDED && l->half_open) {
 		link_sock_peer_sent_all(l);
@@ -382,6 +382,12 @@ on_event(struct bufferevent *raw, short what, void *arg)
 	const char *error = what & BEV_EVENT_EOF ? "closed by the peer" : evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR());
 
 	(void)raw;
+	/* what came with the end of the handshake is not read yet: it comes first, and this once more */
+	if (what == (BEV_EVENT_EOF | BEV_EVENT_READING) && l->state == LINK_SOCK_UP && l->conn != NULL && !l->eof_in &&
+	    clock_timer_armed(l->soon)) {
+		pump(l);
+		return;
+	}
 	/* a reset is told once, and writing may have met it: what reading finds then is not the peer's end of sending */
 	if (what == (BEV_EVENT_EOF | BEV_EVENT_READING) && l->state == LINK_SOCK_UP && l->half_open && l->write_failed && !l->eof_in) {
 		link_sock_end(l, REASON_LINK_BROKEN, "the peer takes nothing more");
@@ -454,7 +460,7 @@ link_sock_connected(struct link_sock *l, struct bufferevent *raw)
 	bufferevent_enable(raw, EV_WRITE);
 	link_sock_apply_limit(l);
 	if (l->tls == NULL) {
-		up(l);
+		up(l, false);
 	} else if (l->half) {
 		l->state = LINK_SOCK_PEEK;
 	} else {

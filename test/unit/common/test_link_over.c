@@ -162,6 +162,20 @@ BEGIN(input_limit)
 	link_drain(b.l, 99);	/* more than there is */
 END
 
+/* Who has no room for octets comes up by a handshake all the same, or not at all. */
+BEGIN(no_room_is_no_handshake)
+	carry();
+	psk_b.key = other_key;
+	over(&a, &conf_a);
+	over(&b, &conf_b);
+	link_set_input_limit(a.l, 0);
+	link_set_input_limit(b.l, 0);
+	until(a.closed == 1 && b.closed == 1);
+	ck_assert_int_eq(a.up + b.up, 0);
+	ck_assert_int_eq(a.why, REASON_LINK_PSK_REFUSED);
+	ck_assert_int_eq(b.why, REASON_LINK_PSK_REFUSED);
+END
+
 BEGIN(too_much_unsent)
 	static char big[LINK_UNSENT_MAX];
 
@@ -442,6 +456,7 @@ main(void)
 	ADD(octet_by_octet);
 	ADD(much_in_both_directions);
 	ADD(input_limit);
+	ADD(no_room_is_no_handshake);
 	ADD(too_much_unsent);
 	ADD(close_in_good_order);
 	ADD(an_end_behind_a_slow_reader);

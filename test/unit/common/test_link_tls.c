@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/link.h"
 #include "common/link_impl.h"
+#include "common/link_tls.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "test/unit/pki.h"
@@ -564,6 +565,114 @@ START_TEST(close_notify_is_no_handshake)
 }
 END_TEST
 
+/* --- a client whose last words of the handshake and whatever it has to say leave as one piece */
+
+struct wire {
+	uint8_t out[16384];
+	size_t n;
+};
+
+static enum rc
+keep(void *arg, struct span octets)
+{
+	struct wire *w = arg;
+
+	ck_assert_uint_le(octets.n, sizeof w->out - w->n);
+	memcpy(w->out + w->n, octets.p, octets.n);
+	w->n += octets.n;
+	return RC_OK;
+}
+
+static void
+let_out(struct wire *w, int fd)
+{
+	ck_assert_int_eq(send(fd, w->out, w->n, 0), (ssize_t)w->n);
+	w->n = 0;
+}
+
+static struct link_tls_conn *
+shake_hands(struct wire *w, int fd)
+{
+	const struct link_tls_wire wire = { keep, w };
+	uint8_t in[16384], plain[LINK_TLS_PIECE];
+	struct link_tls_conn *c;
+	struct span from = { in, 0 };
+	enum link_tls_state s;
+	ssize_t k;
+	size_t got;
+
+	ck_ok(link_tls_conn_new(tls_a, false, "bsf.example.org", &wire, &c));
+	while ((s = link_tls_conn_read(c, &from, plain, sizeof plain, &got)) == LINK_TLS_HANDSHAKE) {
+		if (w->n > 0)
+			let_out(w, fd);
+		until((k = recv(fd, in, sizeof in, MSG_DONTWAIT)) > 0);
+		from = span_of(in, (size_t)k);
+	}
+	ck_assert_int_eq(s, LINK_TLS_OPEN);
+	return c;
+}
+
+static const struct {
+	const char *what;
+	bool says, ends, closes;
+	enum reason why;
+} brief[] = {
+	{ "speaks, ends, closes", true, true, true, REASON_NONE },
+	{ "speaks and ends", true, true, false, REASON_NONE },
+	{ "ends and closes", false, true, true, REASON_NONE },
+	{ "ends", false, true, false, REASON_NONE },
+	{ "speaks and closes without close_notify", true, false, true, REASON_LINK_BROKEN },
+};
+
+START_TEST(as_soon_as_it_is_up)
+{
+	struct wire w = { .n = 0 };
+	struct link_tls_conn *c;
+	int fd;
+
+	tls_b = tls(&server, &ca);
+	tls_a = tls(&client, &ca);
+	listen_tls(tls_b);
+	b.drain = true;
+	fd = bare();
+	c = shake_hands(&w, fd);
+	if (brief[_i].says)
+		ck_ok(link_tls_conn_write(c, span_str("hello")));
+	if (brief[_i].ends)
+		link_tls_conn_close(c);
+	let_out(&w, fd);
+	if (brief[_i].closes)
+		shutdown(fd, SHUT_WR);
+	until(b.closed == 1);
+	ck_assert_msg(b.up == 1 && b.n == (brief[_i].says ? 5 : 0) && b.why == brief[_i].why, "%s: up=%d n=%zu why=%s", brief[_i].what, b.up,
+	    b.n, reason_get(b.why)->code);
+	link_tls_conn_free(c);
+	close(fd);
+}
+END_TEST
+
+/* A user without room comes up by a handshake, too, and hears nothing before it has room. */
+START_TEST(no_room_is_no_handshake)
+{
+	struct link_peer p;
+
+	tls_b = tls(&server, &ca);
+	tls_a = tls(&client, &ca);
+	listen_tls(tls_b);
+	dial(tls_a, "bsf.example.org");
+	link_set_input_limit(a.l, 0);
+	until(a.up == 1 && b.up == 1);
+	link_get_peer(a.l, &p);
+	ck_assert(p.has_cert);
+	ck_ok(link_write(b.l, span_str("hello")));
+	turns(50);
+	ck_assert_int_eq(a.data, 0);
+	link_set_input_limit(a.l, 1);
+	until(a.data > 0);
+	ck_assert(span_eq_str(link_input(a.l), "hello"));
+}
+END_TEST
+
 /* Refused, and still there for its last words: who comes again and again and never closes must not take all descriptors. */
 START_TEST(those_who_linger_are_counted)
 {
@@ -766,6 +875,8 @@ main(void)
 	tcase_add_test(o, a_silent_peer_is_given_10_s);
 	tcase_add_test(o, silent_peers_make_room);
 	tcase_add_test(o, close_notify_is_no_handshake);
+	tcase_add_loop_test(o, as_soon_as_it_is_up, 0, sizeof brief / sizeof brief[0]);
+	tcase_add_test(o, no_room_is_no_handshake);
 	tcase_add_test(o, those_who_linger_are_counted);
 	tcase_add_test(o, garbage_after_a_good_beginning);
 	tcase_add_test(o, gone_during_the_handshake);
