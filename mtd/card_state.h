@@ -1,8 +1,9 @@
 /*
  * mt_card_state: what a software card changes: counters. Kept in one file, sealed under a key that comes from the card's own
- * K, and replaced as a whole: written aside, synced, renamed, the directory synced, all before the card answers (RULES C4).
- *	file      = sealed value (seal.h); key = HMAC-SHA-256(K, "kslocal card state"), store id = the first 16 octets of
- *	            SHA-256("kslocal card" || ICCID)
+ * K, in two slots that are written in turn, durable before the card answers (RULES C4).
+ *	file      = two slots, each a sealed value (seal.h) of: count 8 octets, length 2, inside, zeroes; the greater count is the
+ *	            newer one. key = HMAC-SHA-256(K, "kslocal card state"), store id = the first 16 octets of
+ *	            SHA-256("kslocal card" || ICCID). An earlier file is one sealed value of inside; it is read, and replaced at a save
  *	inside    = 80 tries of PIN 1 left, 81 SEQ_MS(0..31) 8 octets each, A0 USIM, A1 ISIM: { 80 RAND, 81 keys (none before a run),
  *	            82 EF_GBABP, 83 EF_GBANL, 84 its records' ages 8 octets each }; BER-TLV, unknown tags are passed over
  */
@@ -53,12 +54,12 @@ void mt_card_state_clear(struct mt_card_state *s);
  */
 enum rc mt_card_store_open(const char *path, const struct mt_card_image *image, const struct rnd *rnd, struct mt_card_state *state,
     struct mt_card_store **out) MUST_USE;
-/* Durable when it returns RC_OK; else the old one stands. RC_IO, RC_NOMEM, RC_CRYPTO. */
+/* Durable when it returns RC_OK; else the old one stands, unless power is lost before the next save. RC_IO, RC_NOMEM, RC_CRYPTO. */
 enum rc mt_card_store_save(struct mt_card_store *st, const struct mt_card_state *state) MUST_USE;
 void mt_card_store_free(struct mt_card_store *st);
 
 /* The inside, pure: keys are in it. RC_SYNTAX, RC_NOMEM; the caller clears what was parsed. */
-#define MT_CARD_STATE_MAX 4096
+#define MT_CARD_STATE_MAX 4032
 size_t mt_card_state_print(const struct mt_card_state *s, uint8_t out[static MT_CARD_STATE_MAX]);
 enum rc mt_card_state_parse(struct span in, struct mt_card_state *out) MUST_USE;
 

@@ -18,11 +18,22 @@
 #include "common/store.h"
 #include "mtd/card_image.h"
 
-#define FILE_MAX SEALED_LEN(MT_CARD_STATE_MAX)
+/*
+ * Two slots, one of them the newest: a save writes the other one and waits for the disk once. A write that a loss of power cut
+ * short spoils only the slot that nobody has been told of. All in it is sealed, its count and its true length too.
+ */
+#define SLOT_LEN 4096			/* a block of the disk: writing one leaves the other alone */
+#define FILE_LEN (2 * SLOT_LEN)
+#define COUNT_LEN 8
+#define LENGTH_LEN 2
+#define PLAIN_LEN (SLOT_LEN - SEALED_LEN(0))
+_Static_assert(COUNT_LEN + LENGTH_LEN + MT_CARD_STATE_MAX <= PLAIN_LEN, "a slot is too small for the state");
 
 struct mt_card_store {
-	char path[PATH_MAX - 8], aside[PATH_MAX];	/* "" = memory only; where the next one is written */
+	char path[PATH_MAX - 8], aside[PATH_MAX];	/* "" = memory only; where the file is made */
 	int dir;				/* its directory, for fsync; -1 */
+	int file;				/* -1 = it is to be made first */
+	uint64_t count;				/* of the newest slot, which is slot count % 2 */
 	struct seal *seal;
 };
 
@@ -72,28 +83,103 @@ read_file(const char *path, uint8_t *out, size_t cap, size_t *n)
 	return got < 0 ? RC_IO : RC_OK;
 }
 
+/* --- a slot */
+
+static enum rc
+seal_slot(const struct mt_card_store *st, const struct mt_card_state *state, uint64_t count, uint8_t out[static SLOT_LEN])
+{
+	uint8_t plain[PLAIN_LEN] = { 0 };
+	struct secret *s = NULL;
+	size_t n = mt_card_state_print(state, plain + COUNT_LEN + LENGTH_LEN);
+	enum rc rc;
+
+	for (size_t i = 0; i < COUNT_LEN; i++)
+		plain[i] = (uint8_t)(count >> 8 * (COUNT_LEN - 1 - i));
+	plain[COUNT_LEN] = (uint8_t)(n >> 8);
+	plain[COUNT_LEN + 1] = (uint8_t)n;
+	if ((rc = secret_from((struct span){ plain, sizeof plain }, &s)) == RC_OK)
+		rc = seal_put(st->seal, &place, s, out, SLOT_LEN, &n);
+	OPENSSL_cleanse(plain, sizeof plain);
+	secret_free(s);
+	return rc;
+}
+
+static enum rc
+open_slot(const struct mt_card_store *st, const uint8_t slot[static SLOT_LEN], uint64_t *count, struct mt_card_state *state)
+{
+	struct secret *plain = NULL;
+	struct span in, body;
+	uint16_t n;
+	enum rc rc = seal_get(st->seal, &place, (struct span){ slot, SLOT_LEN }, &plain);
+
+	if (rc != RC_OK)
+		return rc;
+	in = secret_span(plain);
+	rc = span_u64(&in, count) && span_u16(&in, &n) && span_take(&in, n, &body) ? mt_card_state_parse(body, state) : RC_SYNTAX;
+	secret_free(plain);
+	return rc;
+}
+
+/* The newer of those that open. */
+static enum rc
+open_slots(struct mt_card_store *st, const uint8_t file[static FILE_LEN], struct mt_card_state *state)
+{
+	struct mt_card_state s[2];
+	uint64_t count[2];
+	enum rc rc[2];
+	unsigned newest;
+
+	for (unsigned i = 0; i < 2; i++) {
+		mt_card_state_init(&s[i]);
+		rc[i] = open_slot(st, file + i * SLOT_LEN, &count[i], &s[i]);
+	}
+	newest = rc[1] == RC_OK && (rc[0] != RC_OK || count[1] > count[0]);
+	if (rc[newest] == RC_OK) {
+		if (rc[!newest] != RC_OK)
+			log_warn("card: %s: half of it does not open, as when power was lost while it was written: the other half counts", st->path);
+		st->count = count[newest];
+		*state = s[newest];
+		mt_card_state_init(&s[newest]);
+	}
+	mt_card_state_clear(&s[0]);
+	mt_card_state_clear(&s[1]);
+	return rc[newest];
+}
+
+/* As it was before there were slots: one sealed value. The first save makes slots of it. */
+static enum rc
+open_single(const struct mt_card_store *st, struct span sealed, struct mt_card_state *state)
+{
+	struct secret *plain = NULL;
+	enum rc rc = seal_get(st->seal, &place, sealed, &plain);
+
+	if (rc == RC_OK)
+		rc = mt_card_state_parse(secret_span(plain), state);	/* a new card's held no secrets */
+	secret_free(plain);
+	return rc;
+}
+
 /* What is on the disk into state; nothing there leaves it. */
 static enum rc
 load(struct mt_card_store *st, struct mt_card_state *state)
 {
-	uint8_t sealed[FILE_MAX + 1];
-	struct secret *in = NULL;
+	uint8_t file[FILE_LEN + 1];
 	size_t n = 0;
 	enum rc rc;
 
-	if ((rc = read_file(st->path, sealed, sizeof sealed, &n)) == RC_NOTFOUND)
+	if ((rc = read_file(st->path, file, sizeof file, &n)) == RC_NOTFOUND)
 		return RC_OK;
+	if (rc == RC_OK && n == FILE_LEN && (st->file = open(st->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		rc = RC_IO;
 	if (rc != RC_OK) {
 		log_error("card: %s: %s", st->path, strerror(errno));
 		return rc;
 	}
-	if ((rc = seal_get(st->seal, &place, (struct span){ sealed, n }, &in)) == RC_OK)
-		rc = mt_card_state_parse(secret_span(in), state);	/* a new card's held no secrets */
+	rc = n == FILE_LEN ? open_slots(st, file, state) : open_single(st, (struct span){ file, n }, state);
 	if (rc == RC_DENIED)
 		log_error("card: %s is not this card's, or was changed; remove it to begin with new counters", st->path);
 	else if (rc == RC_SYNTAX)
 		log_error("card: %s was written by another version", st->path);
-	secret_free(in);
 	return rc;
 }
 
@@ -123,7 +209,7 @@ mt_card_store_open(const char *path, const struct mt_card_image *image, const st
 	mt_card_state_init(&s);
 	if ((st = calloc(1, sizeof *st)) == NULL)
 		goto out;
-	st->dir = -1;
+	st->dir = st->file = -1;
 	if (path != NULL) {
 		if ((rc = set_path(st, path)) != RC_OK)
 			goto out;
@@ -143,41 +229,47 @@ out:
 	return rc;
 }
 
-/* Aside, synced, renamed, the directory synced: after a crash it is the old one or the new one. */
-static enum rc
-replace(const struct mt_card_store *st, const uint8_t *p, size_t n)
+/* Both slots aside, synced, renamed, the directory synced: from then on a save changes neither the file's length nor its blocks. */
+static bool
+make_file(struct mt_card_store *st, const uint8_t slot[static SLOT_LEN])
 {
+	struct span octets = { slot, SLOT_LEN };
 	int fd = open(st->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool ok = fd >= 0 && fdio_write_all(fd, span_of(p, n)) && fsync(fd) == 0;
 
-	if (fd >= 0 && close(fd) != 0)
-		ok = false;
-	ok = ok && rename(st->aside, st->path) == 0 && fsync(st->dir) == 0;
-	if (!ok)
-		log_error("card: %s: %s", st->path, strerror(errno));
-	return ok ? RC_OK : RC_IO;
+	if (fd >= 0 && fdio_write_all(fd, octets) && fdio_write_all(fd, octets) && fsync(fd) == 0 && rename(st->aside, st->path) == 0 &&
+	    fsync(st->dir) == 0) {
+		st->file = fd;
+		return true;
+	}
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
+static bool
+write_slot(const struct mt_card_store *st, const uint8_t slot[static SLOT_LEN], uint64_t count)
+{
+	return lseek(st->file, count % 2 * SLOT_LEN, SEEK_SET) >= 0 && fdio_write_all(st->file, (struct span){ slot, SLOT_LEN }) &&
+	    fdatasync(st->file) == 0;
 }
 
 enum rc
 mt_card_store_save(struct mt_card_store *st, const struct mt_card_state *state)
 {
-	uint8_t plain[MT_CARD_STATE_MAX], sealed[FILE_MAX];
-	struct secret *s = NULL;
-	size_t n;
+	uint8_t slot[SLOT_LEN];
+	uint64_t count = st->count + 1;
 	enum rc rc;
 
 	if (st->path[0] == '\0')
 		return RC_OK;
-	n = mt_card_state_print(state, plain);
-	if ((rc = secret_from((struct span){ plain, n }, &s)) != RC_OK)
-		goto out;
-	if ((rc = seal_put(st->seal, &place, s, sealed, sizeof sealed, &n)) != RC_OK)
-		goto out;
-	rc = replace(st, sealed, n);
-out:
-	OPENSSL_cleanse(plain, sizeof plain);
-	secret_free(s);
-	return rc;
+	if ((rc = seal_slot(st, state, count, slot)) != RC_OK)
+		return rc;
+	if (st->file < 0 ? make_file(st, slot) : write_slot(st, slot, count)) {
+		st->count = count;
+		return RC_OK;
+	}
+	log_error("card: %s: %s", st->path, strerror(errno));
+	return RC_IO;
 }
 
 void
@@ -187,6 +279,8 @@ mt_card_store_free(struct mt_card_store *st)
 		return;
 	if (st->dir >= 0)
 		close(st->dir);
+	if (st->file >= 0)
+		close(st->file);
 	seal_free(st->seal);
 	free(st);
 }

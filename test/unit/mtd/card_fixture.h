@@ -2,6 +2,9 @@
 #ifndef TEST_UNIT_MTD_CARD_FIXTURE_H
 #define TEST_UNIT_MTD_CARD_FIXTURE_H
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "mtd/card.h"
 #include "mtd/card_image.h"
 #include "test/unit/vectors.h"
@@ -29,6 +32,40 @@ card_image_of_set(json_t *doc, int i)
 	image.k = vec_secret(set, "k");
 	image.opc = vec_secret(set, "opc");
 	return image;
+}
+
+/* From now on the disk takes nothing more of the state file that a card of this process has open; from card_disk_again() on it does. */
+static int card_fd = -1, card_fd_was;
+
+static inline void
+card_disk_full(const char *state_path)
+{
+	char link[32], to[256];
+
+	for (int fd = 3; fd < 256; fd++) {
+		int full;
+		ssize_t n;
+
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		n = readlink(link, to, sizeof to - 1);
+		to[n > 0 ? n : 0] = '\0';
+		if (strcmp(to, state_path) != 0)
+			continue;
+		ck_assert_int_ge(card_fd_was = dup(fd), 0);
+		ck_assert_int_ge(full = open("/dev/full", O_WRONLY), 0);
+		ck_assert_int_eq(dup2(full, fd), fd);
+		close(full);
+		card_fd = fd;
+		return;
+	}
+	ck_abort_msg("%s is not open", state_path);
+}
+
+static inline void
+card_disk_again(void)
+{
+	ck_assert_int_eq(dup2(card_fd_was, card_fd), card_fd);
+	close(card_fd_was);
 }
 
 /* "00a40004023f00" → answer as hex, status word last. */

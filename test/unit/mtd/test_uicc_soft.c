@@ -2,6 +2,9 @@
 #include "mtd/uicc_soft.h"
 
 #include <dirent.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +12,8 @@
 #include "common/aka.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/seal.h"
+#include "common/store.h"
 #include "mtd/card_state.h"
 #include "mtd/uicc.h"
 #include "test/unit/mtd/card_fixture.h"
@@ -61,6 +66,30 @@ power_on(void)
 	mt_card_free(card);
 	card = NULL;
 	return mt_card_new(&image, state_path, rnd_system(), &card);
+}
+
+#define SLOT 4096		/* one of the two in the file */
+static uint8_t file[2 * SLOT + 1];
+
+static size_t
+read_state(void)
+{
+	FILE *f = fopen(state_path, "r");
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	n = fread(file, 1, sizeof file, f);
+	fclose(f);
+	return n;
+}
+
+static void
+write_state(size_t n)
+{
+	FILE *f = fopen(state_path, "w");
+
+	ck_assert(f != NULL && fwrite(file, 1, n, f) == n);
+	fclose(f);
 }
 
 #define VERIFY_1234 "002000010831323334ffffffff"
@@ -142,8 +171,6 @@ END_TEST
 START_TEST(c4_state_is_sealed_and_private)
 {
 	struct stat st;
-	char text[4096];
-	FILE *f;
 	size_t n;
 
 	ck_ok(power_on());
@@ -151,19 +178,16 @@ START_TEST(c4_state_is_sealed_and_private)
 	ck_assert_int_eq(stat(state_path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
 	ck_assert_int_eq(access(new_path, F_OK), -1);
-	f = fopen(state_path, "r");
-	ck_assert_ptr_nonnull(f);
-	n = fread(text, 1, sizeof text, f);
-	fclose(f);
+	n = read_state();
+	ck_assert_uint_eq(n, 2 * SLOT);
 	for (size_t i = 0; i + 16 <= n; i++) {
-		ck_assert(memcmp(text + i, secret_span(image.k).p, 16) != 0);
-		ck_assert(memcmp(text + i, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16) != 0);	/* the empty slots of the array */
+		ck_assert(memcmp(file + i, secret_span(image.k).p, 16) != 0);
+		ck_assert(memcmp(file + i, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16) != 0);	/* the empty slots of the array */
 	}
-	/* one octet of it changed */
-	text[n / 2] ^= 1;
-	f = fopen(state_path, "w");
-	ck_assert(f != NULL && fwrite(text, 1, n, f) == n);
-	fclose(f);
+	/* one octet of each slot changed */
+	file[SLOT / 2] ^= 1;
+	file[SLOT + SLOT / 2] ^= 1;
+	write_state(n);
 	ck_rc(power_on(), RC_DENIED);
 	ck_assert_ptr_nonnull(strstr(logged, state_path));
 	/* cut short, and empty */
@@ -171,6 +195,98 @@ START_TEST(c4_state_is_sealed_and_private)
 	ck_rc(power_on(), RC_DENIED);
 	ck_assert_int_eq(truncate(state_path, 0), 0);
 	ck_rc(power_on(), RC_DENIED);
+}
+END_TEST
+
+/* Power is lost in the middle of a save: whichever slot it was, what had been told before is there. */
+START_TEST(c4_a_write_cut_short)
+{
+	static uint8_t before[2 * SLOT];
+	size_t n;
+
+	ck_ok(power_on());
+	ck_assert_str_eq(authenticate(10), "db08");
+	for (uint64_t seq = 11; seq < 15; seq++) {
+		n = read_state();
+		memcpy(before, file, n);
+		ck_assert_str_eq(authenticate(seq), "db08");
+		read_state();
+		/* half of what changed has reached the disk */
+		for (size_t i = 0, changed = 0; i < n; i++)
+			if (file[i] != before[i] && changed++ > SLOT / 2)
+				file[i] = before[i];
+		write_state(n);
+		ck_ok(power_on());
+		ck_assert_ptr_nonnull(strstr(logged, "half of it does not open"));
+		ck_assert_str_eq(authenticate(seq - 1), "dc0e");
+		ck_assert_str_eq(authenticate(seq), "db08");
+		ck_ok(power_on());
+		ck_assert_str_eq(authenticate(seq), "dc0e");
+	}
+}
+END_TEST
+
+/* A save writes one slot, in turn, and nothing of the other: to the disk that is one write to blocks that are there. */
+START_TEST(c4_slots_are_written_in_turn)
+{
+	static uint8_t before[2 * SLOT];
+	struct stat was, is;
+	bool second, expected = false;
+
+	ck_ok(power_on());
+	for (uint64_t seq = 10; seq < 16; seq++) {
+		ck_assert_int_eq(seq == 10 || stat(state_path, &was) == 0, 1);
+		memcpy(before, file, sizeof before);
+		ck_assert_str_eq(authenticate(seq), "db08");
+		ck_assert_uint_eq(read_state(), sizeof before);
+		ck_assert_int_eq(stat(state_path, &is), 0);
+		if (seq > 10) {
+			ck_assert(was.st_ino == is.st_ino && was.st_blocks == is.st_blocks);
+			second = memcmp(before, file, SLOT) == 0;
+			ck_assert(second || memcmp(before + SLOT, file + SLOT, SLOT) == 0);
+			ck_assert_int_eq(second, seq == 11 ? second : expected);
+			expected = !second;
+		}
+	}
+}
+END_TEST
+
+/* Before there were slots the file was one sealed value. */
+START_TEST(c4_an_earlier_file_is_read)
+{
+	static const char id[] = "kslocal card89441000309999999999", label[] = "kslocal card state";
+	static const struct seal_place place = { "card", "state", { NULL, 0 } };
+	struct span k = secret_span(image.k);
+	struct mt_card_state s;
+	struct secret *key, *inside;
+	struct seal *seal;
+	uint8_t hash[32], plain[MT_CARD_STATE_MAX];
+	size_t n;
+
+	ck_assert_str_eq(image.iccid.s, id + strlen("kslocal card"));
+	mt_card_state_init(&s);
+	s.pin_tries = 2;
+	s.sqn.seq[0] = 20;
+	n = mt_card_state_print(&s, plain);
+	ck_ok(secret_from((struct span){ plain, n }, &inside));
+	ck_ok(secret_new(32, &key));
+	ck_assert_int_eq(EVP_Digest(id, strlen(id), hash, NULL, EVP_sha256(), NULL), 1);
+	ck_assert_ptr_nonnull(HMAC(EVP_sha256(), k.p, (int)k.n, (const uint8_t *)label, strlen(label), secret_bytes(key), NULL));
+	ck_ok(seal_new(key, hash, rnd_system(), &seal));
+	ck_ok(seal_put(seal, &place, inside, file, sizeof file, &n));
+	write_state(n);
+	ck_ok(power_on());
+	ck_say(card, "00200001", "63c2");
+	ck_assert_uint_eq(read_state(), n);
+	ck_assert_str_eq(authenticate(20), "dc0e");
+	ck_assert_str_eq(authenticate(21), "db08");
+	ck_assert_uint_eq(read_state(), 2 * SLOT);
+	ck_ok(power_on());
+	ck_assert_str_eq(authenticate(21), "dc0e");
+	ck_assert_str_eq(authenticate(22), "db08");
+	seal_free(seal);
+	secret_free(key);
+	secret_free(inside);
 }
 END_TEST
 
@@ -191,14 +307,21 @@ END_TEST
 /* What cannot be kept is not answered, and did not happen. */
 START_TEST(c4_a_disk_that_refuses)
 {
-	ck_ok(power_on());
-	ck_assert_str_eq(authenticate(5), "db08");
-	ck_assert_int_eq(mkdir(new_path, 0700), 0);		/* stands where the new state would be written */
-	ck_assert_str_eq(authenticate(6), "6581");
-	ck_say(card, VERIFY_0000, "6581");
-	ck_say(card, "00200001", "63c3");
-	ck_assert_int_eq(rmdir(new_path), 0);
-	ck_assert_str_eq(authenticate(6), "db08");
+	for (uint64_t seq = 5; seq < 8; seq++) {
+		ck_ok(power_on());
+		if (seq == 5)
+			ck_assert_int_eq(mkdir(new_path, 0700), 0);	/* stands where the file would be made */
+		else
+			card_disk_full(state_path);
+		ck_assert_str_eq(authenticate(seq), "6581");
+		ck_say(card, VERIFY_0000, "6581");
+		ck_say(card, "00200001", "63c3");
+		if (seq == 5)
+			ck_assert_int_eq(rmdir(new_path), 0);
+		else
+			card_disk_again();
+		ck_assert_str_eq(authenticate(seq), "db08");
+	}
 }
 END_TEST
 
@@ -313,6 +436,9 @@ main(void)
 	tcase_add_test(t, c4_durable_before_the_answer);
 	tcase_add_test(t, c4_pin_tries_survive_power_off);
 	tcase_add_test(t, c4_state_is_sealed_and_private);
+	tcase_add_test(t, c4_a_write_cut_short);
+	tcase_add_test(t, c4_slots_are_written_in_turn);
+	tcase_add_test(t, c4_an_earlier_file_is_read);
 	tcase_add_test(t, c4_another_card_s_state_is_refused);
 	tcase_add_test(t, c4_a_disk_that_refuses);
 	tcase_add_test(t, c4_nowhere_to_keep_it);
