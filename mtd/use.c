@@ -43,7 +43,7 @@ mt_use_count(const struct mt_use *u, const struct triple *t)
 	size_t n = 0;
 
 	LIST_FOREACH(x, &u->tunnels, all)
-		n += x->state == MT_TUNNEL_UP && !x->closing && triple_eq(&x->triple, t);
+		n += (x->state == MT_TUNNEL_CONFIRMING || x->state == MT_TUNNEL_UP) && !x->closing && triple_eq(&x->triple, t);
 	return n;
 }
 

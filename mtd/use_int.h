@@ -72,7 +72,7 @@ struct mt_use {
 int64_t mt_use_now(struct mt_use *u);
 /* The card's key of that name. REASON_NONE: *out is the caller's to clear. */
 enum reason mt_use_key(struct mt_use *u, const struct triple *t, struct mt_key *out);
-/* Up, on this key. */
+/* Up, or about to be, on this key. */
 size_t mt_use_count(const struct mt_use *u, const struct triple *t);
 /* It is over, or never came to be: out of the list, freed. */
 void mt_tunnel_gone(struct mt_tunnel *t);

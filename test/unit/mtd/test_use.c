@@ -211,6 +211,23 @@ START_TEST(U5_tunnels_max)
 }
 END_TEST
 
+/* One of two whose handshakes are done in one turn, before either's confirmation is on disk. */
+START_TEST(U5_tunnels_max_of_one_turn)
+{
+	rig.conf.tunnels_max = 1;
+	up();
+	tun_use(&x, &a);
+	dev_expect(&x.d, REASON_NONE);
+	tun_use(&y, &a);
+	dev_expect(&y.d, REASON_NONE);
+	tun_begin(&x, a.key, NULL);
+	tun_begin(&y, a.key, NULL);
+	rig_run();
+	ck_assert_uint_eq(tunnels(), 1);
+	ck_assert(x.closed != y.closed);
+}
+END_TEST
+
 /* --- U2: a channel that is not quiet */
 
 static char got[65536];
@@ -734,6 +751,7 @@ main(void)
 	tcase_add_test(t, U3_use_of_an_expired_key);
 	tcase_add_test(t, T2_use_with_a_clock_that_jumped);
 	tcase_add_test(t, U5_tunnels_max);
+	tcase_add_test(t, U5_tunnels_max_of_one_turn);
 	tcase_add_loop_test(t, U2_octets_behind_use_close_the_channel, 0, (int)(sizeof crowded / sizeof *crowded));
 	tcase_add_test(t, U2_answered_requests_before_use_are_fine);
 	tcase_add_test(t, U2_a_channel_that_went_while_use_waited);

@@ -161,9 +161,9 @@ tun_detach(struct tun *x)
 	return l;
 }
 
-/* identity NULL: the key's own. */
+/* identity NULL: the key's own. The handshake is on its way. */
 static inline void
-tun_secure(struct tun *x, const struct secret *key, const char *identity)
+tun_begin(struct tun *x, const struct secret *key, const char *identity)
 {
 	static const struct link_cb cb = { .on_up = tun_on_secured, .on_closed = tun_on_over_closed };
 	char own[LINK_PSK_IDENTITY_MAX + 1];
@@ -175,6 +175,12 @@ tun_secure(struct tun *x, const struct secret *key, const char *identity)
 	p = (struct link_psk){ identity != NULL ? identity : own, psk };
 	ck_ok(link_over(tun_detach(x), rig.clock, &conf, &cb, x, &x->over));
 	secret_free(psk);
+}
+
+static inline void
+tun_secure(struct tun *x, const struct secret *key, const char *identity)
+{
+	tun_begin(x, key, identity);
 	rig_run();
 }
 
