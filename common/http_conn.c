@@ -127,7 +127,7 @@ void
 http_conn_refuse(struct conn *c, enum reason why)
 {
 	/* GnuTLS allows one thread to send while another receives, and in CONN_BODY the worker only receives */
-	if (c->state == CONN_BODY && !(c->chunked && c->s->tls != NULL))
+	if (c->state == CONN_BODY && !(c->chatty && c->s->tls != NULL))
 		last_word(c, why);
 	c->state = CONN_ENDED;
 	shutdown(c->fd, SHUT_RD);	/* the worker reads an end and closes in good order */

@@ -230,7 +230,8 @@ take_head(struct exchange *e, struct MHD_Connection *m, const char *path, const 
 	q->n_headers = k.n;
 	q->peer = &e->peer;
 	e->refusal = http_head_check(q->method, e->target, e->headers, k.n);
-	e->c->chunked = http_header_get(e->headers, k.n, "Transfer-Encoding") != NULL;
+	/* that a chunk is none; 100 Continue */
+	e->c->chatty = http_header_get(e->headers, k.n, "Transfer-Encoding") != NULL || http_header_get(e->headers, k.n, "Expect") != NULL;
 	length = http_header_get(e->headers, k.n, "Content-Length");
 	if (e->refusal == REASON_NONE && length != NULL && strtoull(length, NULL, 10) > e->s->body_max)
 		e->refusal = REASON_HTTP_BODY_LARGE;

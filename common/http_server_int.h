@@ -22,7 +22,7 @@ struct clock_timer;
 enum conn_state {
 	CONN_IDLE,	/* connecting, or between requests */
 	CONN_HEAD,	/* the request line is in */
-	CONN_BODY,	/* the head is in; the worker sends nothing in this state */
+	CONN_BODY,	/* the head is in; the worker sends nothing in this state, unless it is chatty */
 	CONN_BUSY,	/* posted */
 	CONN_SENDING,	/* the answer is queued */
 	CONN_ENDED	/* told to end; nothing more is done with it */
@@ -37,7 +37,7 @@ struct conn {
 	enum conn_state state;
 	int64_t since_ms;		/* 0 = not stamped yet */
 	bool early;			/* suspended: its handshake waits for the client */
-	bool chunked;			/* libmicrohttpd may answer by itself while the body comes */
+	bool chatty;			/* libmicrohttpd may say something by itself while the body comes */
 	TAILQ_ENTRY(conn) list;
 };
 

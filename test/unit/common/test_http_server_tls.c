@@ -397,6 +397,34 @@ START_TEST(a_body_that_stalls_is_408_over_tls_too)
 }
 END_TEST
 
+/*
+ * GnuTLS takes octets of one thread at a time: where the library may say something by itself, as 100 Continue, which a client can have
+ * in the very moment that its time is over, it alone speaks.
+ */
+START_TEST(a_body_that_stalls_where_the_library_speaks_is_just_the_end)
+{
+	static const char *const extra[] = { "Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n" };
+	static struct http_peer_run r;
+	char head[128];
+	const char *parts[] = { head, NULL };
+	struct http_server_tls f;
+	struct http_peer_tls tls = { .version = TLS1_3_VERSION };
+
+	snprintf(head, sizeof(head), "POST / HTTP/1.1\r\nHost: a.example\r\n%s", extra[_i]);
+	make_pki();
+	f = files();
+	start_with(CLOCK_REAL, &f, 200);
+	tls.ca = &ca;
+	tls.own = &good;
+	r = (struct http_peer_run){ .parts = parts, .tls = &tls };
+	talk(&r);
+	ck_assert(r.closed && strstr(r.in, "408") == NULL);
+	ck_assert(_i != 0 || strncmp(r.in, "HTTP/1.1 100 ", 13) == 0);
+	SSL_SESSION_free(tls.session);
+	finish();
+}
+END_TEST
+
 /* What the server's threads have used of the processor. */
 static int64_t
 workers_us(void)
@@ -557,6 +585,7 @@ main(void)
 	tcase_add_test(t, a_crl_past_its_next_update_refuses_everybody_by_name);
 	tcase_add_test(t, t3_certificates_are_judged_by_the_controlled_clock);
 	tcase_add_loop_test(t, a_body_that_stalls_is_408_over_tls_too, 0, 2);
+	tcase_add_loop_test(t, a_body_that_stalls_where_the_library_speaks_is_just_the_end, 0, 2);
 	tcase_add_loop_test(t, a_handshake_that_waits_costs_nothing_and_is_no_hindrance_to_the_end, 0, 4);
 	tcase_add_test(t, a_reload_changes_certificate_and_trust_and_a_bad_one_nothing);
 	tcase_add_test(t, without_client_ca_nobody_is_asked_for_a_certificate);
