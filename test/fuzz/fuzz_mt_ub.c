@@ -95,7 +95,7 @@ static void
 card_answers(void)
 {
 	static const enum mt_auth_how how[] = { MT_AUTH_OK, MT_AUTH_SYNC, MT_AUTH_MAC, MT_AUTH_FAILED };
-	struct mt_auth a = { .how = how[f.flags >> 3 & 3], .res = f.av.xres, .ck = f.av.ck, .ik = f.av.ik };
+	struct mt_auth a = { .how = how[f.flags >> 3 & 3], .res = f.av.xres, .ck = f.av.ck, .ik = f.av.ik, .mac = REASON_BSF_AUTN };
 	mt_auth_fn *fn = f.card_fn;
 
 	f.card_fn = NULL;
