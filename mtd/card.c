@@ -1,12 +1,21 @@
 #include "mtd/card.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include "common/log.h"
 #include "mtd/card_image.h"
 #include "mtd/card_int.h"
+
+#define LOCK_TRIES 20
+#define LOCK_MS 50
 
 static void get_response(struct mt_card *c, const struct mt_command *cmd, struct mt_card_answer *a);
 
@@ -31,6 +40,7 @@ mt_card_new(const struct mt_card_image *image, const char *state_path, const str
 
 	if ((c = calloc(1, sizeof *c)) == NULL)
 		goto out;
+	c->lock = -1;
 	if ((rc = mt_card_image_dup(image, &c->image)) != RC_OK)
 		goto out;
 	if ((rc = mt_card_fs_new(c)) != RC_OK)
@@ -45,11 +55,35 @@ out:
 	return rc;
 }
 
+/* The image is never written, so its file can stand for both; an editor that replaces it leaves the lock with the old one. */
+static enum rc
+lock(const char *path, int *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), tries = LOCK_TRIES;
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			log_warn("card: %s cannot be locked (%s): nothing but you keeps two from using it at once", path, strerror(errno));
+			break;
+		}
+		if (tries-- == 0) {
+			log_error("card: %s is in use by another process, and two would overwrite each other's counters in %s.state: stop the other "
+			    "mtd or 'ksctl card serve' ('fuser %s' names it), or take an image of another card", path, path, path);
+			close(fd);
+			return RC_LIMIT;
+		}
+		(void)poll(NULL, 0, LOCK_MS);
+	}
+	*out = fd;
+	return RC_OK;
+}
+
 enum rc
 mt_card_open(const char *image_path, const struct rnd *rnd, struct mt_card **out, struct iccid *iccid)
 {
 	struct mt_card_image image;
 	char state[PATH_MAX];
+	int fd = -1;
 	enum rc rc;
 
 	if ((size_t)snprintf(state, sizeof state, "%s.state", image_path) >= sizeof state)
@@ -57,7 +91,10 @@ mt_card_open(const char *image_path, const struct rnd *rnd, struct mt_card **out
 	if ((rc = mt_card_image_load(image_path, &image)) != RC_OK)
 		return rc;
 	*iccid = image.iccid;
-	rc = mt_card_new(&image, state, rnd, out);
+	if ((rc = lock(image_path, &fd)) == RC_OK && (rc = mt_card_new(&image, state, rnd, out)) == RC_OK)
+		(*out)->lock = fd;
+	else if (fd >= 0)
+		close(fd);
 	mt_card_image_clear(&image);
 	return rc;
 }
@@ -71,6 +108,8 @@ mt_card_free(struct mt_card *c)
 	mt_card_state_clear(&c->state);
 	mt_card_fs_free(c);
 	mt_card_image_clear(&c->image);
+	if (c->lock >= 0)
+		close(c->lock);
 	explicit_bzero(c, sizeof *c);
 	free(c);
 }

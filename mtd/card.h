@@ -21,7 +21,11 @@ struct mt_card_image;
 /* image is copied; state_path and results as mt_card_store_open(). Caller frees. */
 enum rc mt_card_new(const struct mt_card_image *image, const char *state_path, const struct rnd *rnd,
     struct mt_card **out) MUST_USE;
-/* The same from an image file, its counters in IMAGE.state (C4). Also results as mt_card_image_load(); RC_RANGE: the name is too long. */
+/*
+ * The same from an image file, its counters in IMAGE.state (C4). One at a time has an image: it is locked until mt_card_free(), for two
+ * would overwrite each other's counters. May wait a second for one that is just ending.
+ * Also results as mt_card_image_load(); RC_RANGE: the name is too long. RC_LIMIT: somebody has it, logged.
+ */
 enum rc mt_card_open(const char *image_path, const struct rnd *rnd, struct mt_card **out, struct iccid *iccid) MUST_USE;
 void mt_card_free(struct mt_card *c);
 /* Power on again: nothing selected, no PIN verified; counters stay. */

@@ -40,6 +40,7 @@ struct mt_card {
 	struct mt_card_image image;
 	struct mt_card_state state;
 	struct mt_card_store *store;
+	int lock;				/* on the image; -1 = it came of no file */
 	struct mt_card_file files[MT_CARD_FILES_MAX];
 	size_t n_files;
 	/* Since the last reset. */

@@ -19,6 +19,8 @@ refusal(enum rc rc)
 		return REASON_CARD_REAL;
 	case RC_EXISTS:
 		return REASON_CARD_IN;
+	case RC_LIMIT:
+		return REASON_CARD_IN_USE;
 	case RC_NOTFOUND:
 	case RC_SYNTAX:
 	case RC_DENIED:

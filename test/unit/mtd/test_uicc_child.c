@@ -13,7 +13,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/rnd.h"
 #include "mtd/apdu.h"
+#include "mtd/card.h"
 #include "mtd/card_child.h"
 #include "mtd/uicc.h"
 #include "test/unit/unit.h"
@@ -199,6 +201,30 @@ START_TEST(c1_what_is_wrong_with_an_image_is_told)
 	unlink(image);
 	ck_ok(mt_uicc_insert(u, image, NULL, NULL));
 	ck_rc(mt_uicc_child_settle(u), RC_NOTFOUND);
+}
+END_TEST
+
+/* Two would overwrite each other's counters in IMAGE.state. */
+START_TEST(c4_one_at_a_time_has_an_image)
+{
+	struct mt_card *other;
+	struct iccid iccid;
+
+	ck_ok(mt_card_open(image, rnd_system(), &other, &iccid));	/* as ksctl card serve does */
+	ck_ok(mt_uicc_insert(u, image, on_told, NULL));
+	until(got.told == 1);
+	ck_rc(got.rc, RC_LIMIT);
+	ck_assert(!mt_uicc_present(u) && mt_uicc_child_pid(u) == 0);
+	mt_card_free(other);
+	ck_ok(mt_uicc_insert(u, image, on_told, NULL));
+	until(got.told == 2);
+	ck_ok(got.rc);
+	other = NULL;
+	ck_rc(mt_card_open(image, rnd_system(), &other, &iccid), RC_LIMIT);
+	ck_assert_ptr_null(other);
+	ck_ok(mt_uicc_eject(u));		/* its process is gone, and the lock with it */
+	ck_ok(mt_card_open(image, rnd_system(), &other, &iccid));
+	mt_card_free(other);
 }
 END_TEST
 
@@ -398,6 +424,7 @@ main(int argc, char **argv)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, c1_answers_like_any_card);
 	tcase_add_test(t, c1_what_is_wrong_with_an_image_is_told);
+	tcase_add_test(t, c4_one_at_a_time_has_an_image);
 	tcase_add_test(t, c1_ejected_in_the_middle);
 	tcase_add_test(t, c1_ejected_before_it_was_there);
 	tcase_add_test(t, c1_its_process_dies);
