@@ -114,6 +114,12 @@ mt_card_free(struct mt_card *c)
 	free(c);
 }
 
+enum rc
+mt_card_try_save(struct mt_card *c)
+{
+	return mt_card_store_save(c->store, &c->state);
+}
+
 void
 mt_card_reset(struct mt_card *c)
 {

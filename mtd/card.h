@@ -28,6 +28,8 @@ enum rc mt_card_new(const struct mt_card_image *image, const char *state_path, c
  */
 enum rc mt_card_open(const char *image_path, const struct rnd *rnd, struct mt_card **out, struct iccid *iccid) MUST_USE;
 void mt_card_free(struct mt_card *c);
+/* Can its counters be kept? They are written once as they are. RC_IO and the like. */
+enum rc mt_card_try_save(struct mt_card *c) MUST_USE;
 /* Power on again: nothing selected, no PIN verified; counters stay. */
 void mt_card_reset(struct mt_card *c);
 /* What it says when it is powered: T=0 or T=1, as its image has it. The number of octets. */

@@ -93,7 +93,13 @@ start(const char *path, const char *user, struct mt_card **out, struct iccid *ic
 	if ((rc = mt_card_open(path, rnd_system(), out, iccid)) != RC_OK)
 		return rc;
 	/* after the change of user, which undoes it */
-	return become(user) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && confine() ? RC_OK : RC_DENIED;
+	if (!become(user) || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !confine())
+		return RC_DENIED;
+	/* root could read the image; it is this user who must keep the counters, or the first run would fail */
+	if ((rc = mt_card_try_save(*out)) != RC_OK)
+		log_error("card: %s.state cannot be written by %s (uid %ld): chown it and its directory to that user, or move the image to a "
+		    "directory that is its own, and read the line above", path, user != NULL ? user : "mtd's user", (long)geteuid());
+	return rc;
 }
 
 static bool

@@ -39,7 +39,7 @@ on_inserted(void *arg, enum rc rc)
 	if (rc == RC_OK)
 		ctl_ok(i->c, i->q, NULL);
 	else
-		ctl_fail(i->c, i->q, refusal(rc), NULL);
+		ctl_fail(i->c, i->q, rc == RC_IO ? REASON_CARD_STATE : refusal(rc), NULL);
 	free(i);
 }
 
@@ -60,8 +60,10 @@ mt_uicc_on_insert(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 		return;
 	}
 	*i = (struct insertion){ c, q };
-	if ((rc = mt_uicc_insert(m->seams.uicc, image, on_inserted, i)) != RC_OK)
-		on_inserted(i, rc);
+	if ((rc = mt_uicc_insert(m->seams.uicc, image, on_inserted, i)) != RC_OK) {
+		ctl_fail(c, q, refusal(rc), NULL);
+		free(i);
+	}
 }
 
 void

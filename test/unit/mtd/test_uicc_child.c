@@ -228,6 +228,40 @@ START_TEST(c4_one_at_a_time_has_an_image)
 }
 END_TEST
 
+/* It comes in where its counters can be kept, and nowhere else: not at the first run is it found. */
+START_TEST(c4_counters_that_cannot_be_kept_are_found_at_once)
+{
+	char aside[128];
+
+	snprintf(aside, sizeof aside, "%s.new", state);
+	ck_assert_int_eq(mkdir(aside, 0700), 0);		/* stands where they would be written */
+	ck_ok(mt_uicc_insert(u, image, NULL, NULL));
+	ck_rc(mt_uicc_child_settle(u), RC_IO);
+	ck_assert(!mt_uicc_present(u));
+	ck_assert_int_eq(rmdir(aside), 0);
+	ck_ok(mt_uicc_insert(u, image, NULL, NULL));
+	ck_ok(mt_uicc_child_settle(u));
+	ck_assert_int_eq(access(state, F_OK), 0);
+}
+END_TEST
+
+/* mtd was root when it read the image and will be nobody, who may not write beside it. */
+START_TEST(c4_the_user_that_mtd_becomes_must_keep_them)
+{
+	struct mt_uicc *other;
+
+	if (geteuid() != 0)
+		return;
+	ck_ok(mt_uicc_child_new(loop, clk, "nobody", &other));
+	ck_ok(mt_uicc_insert(other, image, NULL, NULL));
+	ck_rc(mt_uicc_child_settle(other), RC_IO);
+	ck_assert_int_eq(chown(dir, 65534, 65534), 0);
+	ck_ok(mt_uicc_insert(other, image, NULL, NULL));
+	ck_ok(mt_uicc_child_settle(other));
+	mt_uicc_free(other);
+}
+END_TEST
+
 START_TEST(c1_ejected_in_the_middle)
 {
 	struct mt_uicc_session *s;
@@ -425,6 +459,8 @@ main(int argc, char **argv)
 	tcase_add_test(t, c1_answers_like_any_card);
 	tcase_add_test(t, c1_what_is_wrong_with_an_image_is_told);
 	tcase_add_test(t, c4_one_at_a_time_has_an_image);
+	tcase_add_test(t, c4_counters_that_cannot_be_kept_are_found_at_once);
+	tcase_add_test(t, c4_the_user_that_mtd_becomes_must_keep_them);
 	tcase_add_test(t, c1_ejected_in_the_middle);
 	tcase_add_test(t, c1_ejected_before_it_was_there);
 	tcase_add_test(t, c1_its_process_dies);
