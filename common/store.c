@@ -85,6 +85,7 @@ store_begin(struct store *st)
 		if (run(st, OWN_BEGIN) != RC_OK)
 			return store_complain(st, "begin");
 		st->open = true;
+		st->changes = sqlite3_total_changes64(st->db);
 	}
 	if (lost(st))
 		return RC_IO;
@@ -150,7 +151,7 @@ store_commit(struct store *st)
 	if (!lost(st) && (rc = run(st, OWN_COMMIT)) != RC_OK)
 		store_complain(st, "commit");
 	if (rc == RC_OK) {
-		st->stats.commits++;
+		st->stats.commits += sqlite3_total_changes64(st->db) != st->changes;
 	} else {
 		st->stats.failed++;
 		if (!sqlite3_get_autocommit(st->db) && run(st, OWN_ROLLBACK) != RC_OK)

@@ -44,7 +44,7 @@ enum rc store_begin(struct store *st) MUST_USE;
 enum rc store_end(struct store *st, bool keep) MUST_USE;
 /* Commit the turn's transaction, if one is open. RC_IO: rolled back, nothing of this turn was kept. Called by turn.c alone. */
 enum rc store_commit(struct store *st) MUST_USE;
-/* Duration of the last commit in microseconds, commits so far, commits failed (metrics). */
+/* Duration of the last commit in microseconds, commits so far of something that the disk had to take, commits failed (metrics). */
 struct store_stats {
 	int64_t last_commit_us;
 	uint64_t commits, failed;

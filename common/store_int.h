@@ -30,6 +30,7 @@ struct store {
 	struct seal *seal;
 	unsigned depth;			/* open SAVEPOINTs */
 	bool open;			/* the turn's transaction */
+	int64_t changes;		/* rows changed ever, when it began */
 	bool reading;			/* one of reads alone stands in its place, until the first write */
 	bool broken;			/* SQLite rolled it back by itself (disk full …): this turn cannot be kept */
 	bool checkpoint;		/* is due after the commit */

@@ -127,7 +127,8 @@ mt_keys_complete(const struct mt_keys_env *e, const struct iccid *iccid, const s
 		goto out;
 	if ((rc = proof_make(k.ks_local_mt, PROOF_MT, challenge, proven.proof)) != RC_OK)
 		goto out;
-	if ((rc = mt_store_confirm_key(e->store, iccid, t)) != RC_OK)
+	/* confirmed already: what it replaced went then */
+	if (k.state != MT_KEY_CONFIRMED && (rc = mt_store_confirm_key(e->store, iccid, t)) != RC_OK)
 		goto out;
 	proven.confirmed = k.state != MT_KEY_CONFIRMED;
 out:
