@@ -326,6 +326,51 @@ class Commits:
         self.db.close()
 
 
+class CardWrites:
+    """Durable writes of one block where blocks are."""
+
+    def __init__(self, tmp):
+        self.fd, self.n = os.open(os.path.join(tempfile.mkdtemp(dir=tmp), "card"), os.O_RDWR | os.O_CREAT, 0o600), 0
+        os.write(self.fd, bytes(8192))
+        os.fsync(self.fd)
+
+    def once(self):
+        self.n += 1
+        os.pwrite(self.fd, os.urandom(4096), self.n % 2 * 4096)
+        os.fdatasync(self.fd)
+
+    def close(self):
+        os.close(self.fd)
+
+
+class StaticAnswer:
+    """A request and nginx's answer on a kept connection, in HTTPS with certificates on both sides."""
+
+    def __init__(self, nginx, tls):
+        j = nginx.lab.json
+        fqdn = j["nafkcd"]["naf_id"].split("/")[0]
+        self.s = socket.create_connection(("127.0.0.1", nginx.tls if tls else nginx.plain), 20)
+        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            c.load_verify_locations(j["ca"])
+            c.load_cert_chain(j["device_cert"], j["device_key"])
+            self.s = c.wrap_socket(self.s, server_hostname=fqdn)
+        self.request = f"POST / HTTP/1.1\r\nHost: {fqdn}\r\nContent-Length: 300\r\n\r\n".encode() + bytes(300)
+
+    def once(self):
+        got = b""
+        self.s.sendall(self.request)
+        while not got.endswith(b"ok"):
+            piece = self.s.recv(4096)
+            if not piece:
+                raise Shortfall("nginx closed a connection")
+            got += piece
+
+    def close(self):
+        self.s.close()
+
+
 def timed_us(fn):
     t0 = time.perf_counter()
     fn()
