@@ -21,7 +21,8 @@ start(const struct daemon *d, const void *conf, void **core)
 	struct bsf_seams seams = { .clock = d->clock, .guard = d->guard, .rnd = d->rnd, .store = d->store, .turn = d->turn,
 	    .trace = d->trace, .net = d->net, .metrics = d->metrics };
 	struct http_server_tls tls = { .cert_file = c->ub.cert, .key_file = c->ub.key };
-	struct http_server_conf http = { .listen = c->ub.listen, .tls = c->ub.cert != NULL ? &tls : NULL, .name = "ub" };
+	struct http_server_conf http = { .listen = c->ub.listen, .tls = c->ub.cert != NULL ? &tls : NULL, .name = "ub",
+		.on_loop = c->ub.cert == NULL };
 	struct bsf *b = NULL;
 	enum rc rc;
 

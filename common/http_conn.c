@@ -6,6 +6,7 @@
 
 #include "common/http_server_int.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/post.h"
 
 static void
@@ -85,6 +86,8 @@ http_conn_on_notify(void *arg, struct MHD_Connection *m, void **socket_context, 
 		TAILQ_REMOVE(&s->conns, c, list);
 		s->n_conns--;
 		pthread_mutex_unlock(&s->lock);
+		if (s->run != NULL)
+			loop_again(s->run);	/* where the limit kept others waiting, it may accept again */
 		tls_conn_end(&c->tls);
 		free(c);
 		*socket_context = NULL;

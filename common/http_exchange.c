@@ -6,7 +6,7 @@
  *                 body's octets (more calls)    → kept, or counted and dropped
  *                 all in (call without octets)  → certificate judged again, suspended, posted, CONN_BUSY
  *   (loop)        core answers, or deadline     → response made, resumed
- *   on_request    again                         → response queued, CONN_SENDING
+ *   on_request    again                         → response queued, CONN_SENDING (on_loop: or suspended, if it takes longer)
  *   on_completed  sent, or the client is gone   → CONN_IDLE
  */
 #include "common/http_server_int.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/post.h"
 
 #define DISCARD_MAX (1u << 20)	/* of a body that is too large: read on so far, so that the answer is not lost in a reset */
@@ -52,6 +53,16 @@ settle(struct exchange *e, int status, struct MHD_Response *r)
 	e->response = r;
 }
 
+/* s->lock held: settled, and to be sent. */
+static void
+go_on(struct exchange *e)
+{
+	if (e->suspended)
+		MHD_resume_connection(e->c->mhd);
+	if (e->s->run != NULL)
+		loop_again(e->s->run);
+}
+
 /* s->lock held. */
 void
 exchange_resume_all(struct http_server *s)
@@ -60,7 +71,7 @@ exchange_resume_all(struct http_server *s)
 
 	while ((e = TAILQ_FIRST(&s->settled)) != NULL) {
 		TAILQ_REMOVE(&s->settled, e, list);
-		MHD_resume_connection(e->c->mhd);
+		go_on(e);
 	}
 }
 
@@ -82,6 +93,10 @@ resume_soon(struct exchange *e)
 	struct http_server *s = e->s;
 	bool first = TAILQ_EMPTY(&s->settled);
 
+	if (s->run != NULL) {
+		go_on(e);
+		return;
+	}
 	TAILQ_INSERT_TAIL(&s->settled, e, list);
 	if (s->n_posted == 0 || (first && post(s->post, on_settled, s) != RC_OK))
 		exchange_resume_all(s);
@@ -94,7 +109,7 @@ exchange_expire(struct exchange *e, enum reason why)
 
 	log_reason(why, "%s: peer=%s path=%s", e->s->name, e->c->address, log_text(span_str(e->path), path, sizeof(path)));
 	settle(e, reason_get(why)->http, http_refusal_new(e->s, why, true));
-	MHD_resume_connection(e->c->mhd);
+	go_on(e);
 	atomic_fetch_add(&e->s->refused, 1);
 }
 
@@ -286,12 +301,19 @@ refuse(struct exchange *e, struct MHD_Connection *m, enum reason why)
 	return queue(e, m, reason_get(why)->http, http_refusal_new(e->s, why, true));
 }
 
+static void
+suspend(struct exchange *e, struct MHD_Connection *m)
+{
+	MHD_suspend_connection(m);
+	e->suspended = true;
+}
+
 /* Suspended first, posted then: the other way round a quick answer's wake-up would be lost. */
 static enum MHD_Result
 hand_over(struct exchange *e, struct MHD_Connection *m)
 {
 	struct http_server *s = e->s;
-	bool full;
+	bool full, here = s->run != NULL;
 
 	atomic_fetch_add(&s->in_flight, 1);
 	e->posted = true;
@@ -299,13 +321,15 @@ hand_over(struct exchange *e, struct MHD_Connection *m)
 		return refuse(e, m, REASON_STOPPING);
 	pthread_mutex_lock(&s->lock);
 	if (!(full = s->n_posted >= s->waiting_max)) {
-		MHD_suspend_connection(m);
+		if (!here)
+			suspend(e, m);
 		TAILQ_INSERT_TAIL(&s->posted, e, list);
 		s->n_posted++;
 		e->listed = true;
+		e->pass = s->pass;
 		if (e->c->state != CONN_ENDED)
 			e->c->state = CONN_BUSY;
-		if (post(s->post, arrive, e) == RC_OK) {
+		if (here || post(s->post, arrive, e) == RC_OK) {
 			atomic_fetch_add(&e->refs, 1);
 			TAILQ_INSERT_TAIL(&s->lent, e, lent_list);
 		} else {
@@ -313,7 +337,11 @@ hand_over(struct exchange *e, struct MHD_Connection *m)
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
-	return full ? refuse(e, m, REASON_OVERLOAD) : MHD_YES;
+	if (full)
+		return refuse(e, m, REASON_OVERLOAD);
+	if (here)
+		arrive(e);
+	return MHD_YES;
 }
 
 static enum MHD_Result
@@ -321,12 +349,29 @@ all_in(struct exchange *e, struct MHD_Connection *m)
 {
 	if (e->refusal != REASON_NONE)
 		return refuse(e, m, e->refusal);
+	if (e->s->run != NULL && http_loop_full(e->s))
+		return MHD_YES;		/* asked again in the next pass */
 	/* N5: a resumed session called no verify function, and a good certificate may have become a bad one since */
 	if (e->s->tls != NULL && tls_conn_judge(&e->c->tls) != REASON_NONE)
 		return refuse(e, m, REASON_HTTP_CERTIFICATE);
 	e->peer = e->c->tls.peer;
 	e->req.body = span_of(e->body, e->body_n);
 	return hand_over(e, m);
+}
+
+/* Posted, and asked again: its answer is there; or, on_loop, maybe not yet. Within its turn waiting costs nothing. */
+static enum MHD_Result
+answered(struct exchange *e, struct MHD_Connection *m)
+{
+	struct MHD_Response *r = e->response;
+
+	if (e->listed) {
+		if (e->pass != e->s->pass)
+			suspend(e, m);
+		return MHD_YES;
+	}
+	e->response = NULL;
+	return queue(e, m, e->status, r);
 }
 
 enum MHD_Result
@@ -361,13 +406,7 @@ exchange_on_request(void *arg, struct MHD_Connection *m, const char *path, const
 		pthread_mutex_unlock(&e->s->lock);
 		return MHD_NO;
 	}
-	if (e->posted) {
-		struct MHD_Response *r = e->response;
-
-		e->response = NULL;
-		return queue(e, m, e->status, r);
-	}
-	return all_in(e, m);
+	return e->posted ? answered(e, m) : all_in(e, m);
 }
 
 void
@@ -385,6 +424,11 @@ exchange_on_completed(void *arg, struct MHD_Connection *m, void **con_cls, enum 
 	http_conn_enter(e->c, CONN_IDLE);
 	if (e->posted) {
 		pthread_mutex_lock(&s->lock);
+		if (e->listed) {	/* on_loop: the client went while its answer was made */
+			TAILQ_REMOVE(&s->posted, e, list);
+			s->n_posted--;
+			e->listed = false;
+		}
 		atomic_fetch_sub(&s->in_flight, 1);
 		pthread_cond_signal(&s->completed);
 		pthread_mutex_unlock(&s->lock);

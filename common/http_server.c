@@ -93,6 +93,7 @@ sweep_all(struct http_server *s)
 static void
 halt(struct http_server *s)
 {
+	http_loop_free(s);
 	if (s->daemon != NULL)
 		MHD_stop_daemon(s->daemon);
 	s->daemon = NULL;
@@ -156,6 +157,10 @@ start_daemon(struct http_server *s, const struct http_server_conf *conf)
 	unsigned threads = threads_of(conf), n = 0, connections = conf->connections != 0 ? conf->connections : 1024;
 	struct MHD_OptionItem opt[12];
 
+	if (conf->on_loop) {
+		flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+		threads = 1;
+	}
 	if (connections < threads)
 		threads = connections;
 	opt[n++] = (struct MHD_OptionItem){ MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL };
@@ -178,7 +183,7 @@ start_daemon(struct http_server *s, const struct http_server_conf *conf)
 		log_error("%s: the HTTP library does not start", s->name);
 		return RC_IO;
 	}
-	return RC_OK;
+	return conf->on_loop ? http_loop_new(s) : RC_OK;
 }
 
 static bool
@@ -290,6 +295,11 @@ drop_in_flight(struct http_server *s)
 	while ((e = TAILQ_FIRST(&s->posted)) != NULL)
 		exchange_expire(e, REASON_STOPPING);
 	exchange_resume_all(s);
+	if (s->run != NULL) {
+		pthread_mutex_unlock(&s->lock);
+		http_loop_flush(s);
+		return;
+	}
 	/* some client may not take its answer: the kernel gives it a second */
 	TAILQ_FOREACH(c, &s->conns, list)
 		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));

@@ -6,6 +6,7 @@
  * libmicrohttpd says the request is completed, and, once posted, the loop, until the core has answered. s->lock guards the
  * list of connections, their state, the lists of exchanges, and an exchange's answer until its connection is resumed.
  * Workers know no time: they mark a state as new (since = 0), the loop's sweep stamps it and finds what is overdue.
+ * With on_loop the loop is the worker, too: http_server_loop.c.
  */
 #ifndef COMMON_HTTP_SERVER_INT_H
 #define COMMON_HTTP_SERVER_INT_H
@@ -57,6 +58,8 @@ struct exchange {
 	enum reason refusal;		/* found before the core; answered once the body is in */
 	bool head_seen, posted;
 	bool arrived;			/* the core has it; loop only */
+	bool suspended;
+	unsigned pass;			/* on_loop: came in in this one */
 	/* the answer: written before the connection is resumed, read after */
 	int status;
 	struct MHD_Response *response;
@@ -79,6 +82,8 @@ struct http_server {
 	int listen_fd;
 	int early_fd;			/* -1 = no TLS */
 	struct loop_watch *early;
+	struct loop_watch *run;		/* on_loop: libmicrohttpd's epoll set; NULL = it has threads */
+	unsigned pass, taken;		/* of s->run, and requests handed to the core in it */
 	char address[80];
 	/* configuration, defaults filled in */
 	size_t body_max, head_max, waiting_max;
@@ -106,6 +111,15 @@ void http_server_wake(void *s);
 /* --- http_bind.c: "ADDRESS:PORT"; RC_SYNTAX, RC_IO, logged. And what was bound, in the same form. */
 enum rc http_bind(const char *text, int *out) MUST_USE;
 enum rc http_print_bound(int fd, char *out, size_t cap) MUST_USE;
+
+/* --- http_server_loop.c: with on_loop alone. RC_IO, RC_NOMEM. */
+enum rc http_loop_new(struct http_server *s) MUST_USE;
+/* Before the daemon is stopped. */
+void http_loop_free(struct http_server *s);
+/* No more than a turn should have. */
+bool http_loop_full(struct http_server *s);
+/* All is answered: send it, as long as that takes no time worth speaking of. */
+void http_loop_flush(struct http_server *s);
 
 /* --- http_server_early.c: with TLS alone. RC_IO, RC_NOMEM. */
 enum rc http_early_new(struct http_server *s) MUST_USE;

@@ -18,6 +18,16 @@ struct loop {
 	struct event_base *base;
 	bool stop;
 	SLIST_HEAD(, loop_signal) signals;
+	LIST_HEAD(, loop_watch) again;
+};
+
+struct loop_watch {
+	struct loop *loop;
+	struct event *ev;
+	void (*fn)(void *arg);
+	void *arg;
+	bool again;
+	LIST_ENTRY(loop_watch) next;	/* in loop->again */
 };
 
 enum rc
@@ -29,6 +39,7 @@ loop_new(struct loop **out)
 		return RC_NOMEM;
 	event_set_mem_functions(malloc, wipe_realloc, wipe_free);	/* keys pass through its buffers */
 	SLIST_INIT(&l->signals);
+	LIST_INIT(&l->again);
 	if ((l->base = event_base_new()) == NULL) {
 		free(l);
 		return RC_IO;
@@ -55,13 +66,27 @@ loop_free(struct loop *l)
 	free(l);
 }
 
+/* Made active by the turn before, they would run in that one. */
+static int
+one_turn(struct loop *l, int flags)
+{
+	struct loop_watch *w;
+
+	while ((w = LIST_FIRST(&l->again)) != NULL) {
+		LIST_REMOVE(w, next);
+		w->again = false;
+		event_active(w->ev, EV_READ, 0);
+	}
+	return event_base_loop(l->base, EVLOOP_ONCE | flags);
+}
+
 enum rc
 loop_run(struct loop *l, void (*turn_end)(void *arg), void *arg)
 {
 	l->stop = false;
 	while (!l->stop) {
 		/* libevent 2.1 has no end-of-turn hook, and an event of lowest priority starves under load. */
-		int r = event_base_loop(l->base, EVLOOP_ONCE);
+		int r = one_turn(l, 0);
 
 		if (r < 0)
 			return RC_IO;
@@ -75,7 +100,7 @@ loop_run(struct loop *l, void (*turn_end)(void *arg), void *arg)
 bool
 loop_turn(struct loop *l, void (*turn_end)(void *arg), void *arg)
 {
-	int r = event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	int r = one_turn(l, EVLOOP_NONBLOCK);
 
 	if (turn_end != NULL)
 		turn_end(arg);
@@ -117,12 +142,6 @@ loop_on_signal(struct loop *l, int signo, void (*fn)(int signo, void *arg), void
 	return RC_OK;
 }
 
-struct loop_watch {
-	struct event *ev;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -140,6 +159,7 @@ loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg, struct loop
 
 	if (w == NULL)
 		return RC_NOMEM;
+	w->loop = l;
 	w->fn = fn;
 	w->arg = arg;
 	if ((w->ev = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, w)) == NULL || event_add(w->ev, NULL) != 0) {
@@ -155,9 +175,19 @@ loop_unwatch(struct loop_watch *w)
 {
 	if (w == NULL)
 		return;
+	if (w->again)
+		LIST_REMOVE(w, next);
 	if (w->ev != NULL)
 		event_free(w->ev);
 	free(w);
+}
+
+void
+loop_again(struct loop_watch *w)
+{
+	if (!w->again)
+		LIST_INSERT_HEAD(&w->loop->again, w, next);
+	w->again = true;
 }
 
 struct event_base *

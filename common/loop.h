@@ -33,6 +33,8 @@ enum rc loop_on_signal(struct loop *l, int signo, void (*fn)(int signo, void *ar
 struct loop_watch;
 enum rc loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg, struct loop_watch **out) MUST_USE;
 void loop_unwatch(struct loop_watch *w);	/* NULL is fine */
+/* fn(arg) in the next turn, whatever its descriptor says; which then does not wait. Once, however often asked. */
+void loop_again(struct loop_watch *w);
 
 /* For the wires that may include libevent's headers (ARCHITECTURE 7), nobody else. */
 struct event_base *loop_base(struct loop *l);

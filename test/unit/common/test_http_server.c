@@ -11,7 +11,8 @@ static struct clock *clk;
 static struct http_server *srv;
 static struct http_xchg *held[64];
 static size_t n_held, n_seen;
-static bool hold;
+static bool hold, on_loop;
+static int reset_fd = -1;		/* a client that goes as soon as its request is there */
 static char seen_body[9000], seen_path[256], seen_query[256];
 
 static void
@@ -24,6 +25,9 @@ on_request(struct http_xchg *x, void *arg)
 	ck_assert(span_to_str(x->req->body, seen_body, sizeof seen_body));
 	snprintf(seen_path, sizeof seen_path, "%s", x->req->path);
 	snprintf(seen_query, sizeof seen_query, "%s", x->req->query == NULL ? "-" : x->req->query);
+	if (reset_fd >= 0)
+		ck_assert_int_eq(close(reset_fd), 0);
+	reset_fd = -1;
 	if (hold)
 		held[n_held++] = x;
 	else
@@ -44,6 +48,7 @@ start(const struct http_server_conf *over)
 	struct http_server_conf conf = *over;
 
 	conf.listen = "127.0.0.1:0";
+	conf.on_loop = on_loop;
 	conf.threads = conf.threads == 0 ? 2 : conf.threads;
 	conf.refusal_body = refusal_body;
 	conf.refusal_type = "text/x-refusal";
@@ -424,6 +429,59 @@ START_TEST(a_client_that_leaves_while_its_request_waits_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_client_that_resets_while_its_request_waits_changes_nothing)
+{
+	static struct http_peer_run a;
+	const char *parts[] = { "GET / HTTP/1.1\r\n" HEAD "\r\n", NULL };
+	struct linger at_once = { 1, 0 };
+	struct http_server_stats st;
+
+	start(&(struct http_server_conf){ 0 });
+	hold = true;
+	ck_assert((reset_fd = http_peer_dial(http_server_address(srv))) >= 0);
+	ck_assert_int_eq(setsockopt(reset_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+	ck_assert_int_eq(write(reset_fd, parts[0], strlen(parts[0])), (ssize_t)strlen(parts[0]));
+	while (n_held == 0)
+		loop_turn(loop, NULL, NULL);
+	loop_turn(loop, NULL, NULL);
+	http_answer(held[0], 200, NULL, 0, span_str("x"), false);
+	hold = false;
+	a = (struct http_peer_run){ .parts = parts, .answers = 1 };
+	talk(&a);
+	ck_assert_int_eq(http_peer_status(&a), 200);
+	do {
+		loop_turn(loop, NULL, NULL);
+		http_server_get_stats(srv, &st);
+	} while (st.in_flight > 0);
+	finish();
+}
+END_TEST
+
+START_TEST(who_waits_at_the_limit_of_connections_gets_in_when_another_goes)
+{
+	static struct http_peer_run a, b;
+	const char *parts[] = { "GET / HTTP/1.1\r\n" HEAD "\r\n", NULL };
+
+	start(&(struct http_server_conf){ .connections = 1 });
+	hold = true;
+	a = (struct http_peer_run){ .parts = parts, .answers = 1, .address = http_server_address(srv) };
+	http_peer_start(&a);
+	while (n_held == 0)
+		loop_turn(loop, NULL, NULL);
+	hold = false;
+	b = (struct http_peer_run){ .parts = parts, .answers = 1, .address = http_server_address(srv) };
+	http_peer_start(&b);
+	for (int i = 0; i < 100; i++)
+		loop_turn(loop, NULL, NULL);
+	ck_assert_uint_eq(n_seen, 1);
+	http_answer(held[0], 200, NULL, 0, span_str("x"), false);
+	http_peer_wait(&a, loop, NULL, NULL);
+	http_peer_wait(&b, loop, NULL, NULL);
+	ck_assert_int_eq(http_peer_status(&b), 200);
+	finish();
+}
+END_TEST
+
 START_TEST(addresses_that_cannot_be_bound_are_told)
 {
 	static const struct {
@@ -455,12 +513,19 @@ START_TEST(ipv6_is_bound_and_printed_in_brackets)
 }
 END_TEST
 
-int
-main(void)
+static void
+set_on_loop(void)
 {
-	Suite *s = suite_create("http_server");
-	TCase *t = tcase_create("plain");
+	on_loop = true;
+}
 
+/* With threads, and on the loop: what clients see is the same. */
+static TCase *
+all_cases(const char *name, void (*setup)(void))
+{
+	TCase *t = tcase_create(name);
+
+	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_set_timeout(t, 40);
 	tcase_add_test(t, a_request_is_handed_over_whole_and_answered);
 	tcase_add_test(t, connections_are_kept_and_pipelined_requests_answered);
@@ -479,8 +544,19 @@ main(void)
 	tcase_add_test(t, stop_answers_what_is_in_flight_and_takes_nothing_new);
 	tcase_add_test(t, free_without_stop_answers_503_and_a_later_answer_is_harmless);
 	tcase_add_test(t, a_client_that_leaves_while_its_request_waits_changes_nothing);
+	tcase_add_test(t, a_client_that_resets_while_its_request_waits_changes_nothing);
+	tcase_add_test(t, who_waits_at_the_limit_of_connections_gets_in_when_another_goes);
 	tcase_add_loop_test(t, addresses_that_cannot_be_bound_are_told, 0, 4);
 	tcase_add_test(t, ipv6_is_bound_and_printed_in_brackets);
-	suite_add_tcase(s, t);
+	return t;
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("http_server");
+
+	suite_add_tcase(s, all_cases("threads", NULL));
+	suite_add_tcase(s, all_cases("on the loop", set_on_loop));
 	return unit_run(s);
 }

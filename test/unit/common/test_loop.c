@@ -98,6 +98,40 @@ START_TEST(a_watched_fd_is_told_until_its_end)
 }
 END_TEST
 
+static int agains;
+
+static void
+on_again(void *arg)
+{
+	(void)arg;
+	agains++;
+	if (agains == 1)
+		loop_again(watch);
+}
+
+START_TEST(again_is_once_in_the_next_turn)
+{
+	int fd[2];
+
+	agains = 0;
+	ck_assert_int_eq(pipe(fd), 0);
+	ck_ok(loop_watch(loop, fd[0], on_again, NULL, &watch));
+	loop_again(watch);
+	loop_again(watch);
+	loop_turn(loop, end_turn, NULL);
+	ck_assert_int_eq(agains, 1);		/* what it asked for itself is the next turn's */
+	loop_turn(loop, end_turn, NULL);
+	loop_turn(loop, end_turn, NULL);
+	ck_assert_int_eq(agains, 2);
+	loop_again(watch);
+	loop_unwatch(watch);
+	loop_turn(loop, end_turn, NULL);
+	ck_assert_int_eq(agains, 2);
+	close(fd[0]);
+	close(fd[1]);
+}
+END_TEST
+
 START_TEST(sigpipe_is_an_error_of_the_write)
 {
 	int fd[2];
@@ -230,6 +264,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, signals_come_on_the_loop);
 	tcase_add_test(t, a_watched_fd_is_told_until_its_end);
+	tcase_add_test(t, again_is_once_in_the_next_turn);
 	tcase_add_test(t, sigpipe_is_an_error_of_the_write);
 	tcase_add_test(t, nothing_registered);
 	tcase_add_test(t, post_is_bounded_and_in_order);
