@@ -126,6 +126,68 @@ dia_find(struct span avps, enum dia_id id, struct dia_avp *out)
 	return false;
 }
 
+/* --- the index */
+
+void
+dia_index_begin(struct dia_index *ix, struct span avps)
+{
+	*ix = (struct dia_index){ .avps = avps };
+}
+
+void
+dia_index_add(struct dia_index *ix, enum dia_id id, const struct dia_avp *a)
+{
+	size_t at = (size_t)(a->raw.p - ix->avps.p) + 1;
+
+	if (id == DIA_ID_COUNT || at > UINT16_MAX)
+		return;
+	if (ix->at[id] == 0)
+		ix->at[id] = (uint16_t)at;
+	else
+		ix->more |= UINT64_C(1) << id;
+}
+
+enum rc
+dia_index(struct span avps, struct dia_index *out, struct dia_fault *fault)
+{
+	struct span rest = avps;
+	struct dia_avp a;
+	enum rc rc;
+
+	dia_index_begin(out, avps);
+	while ((rc = dia_next(&rest, &a, fault)) == RC_OK)
+		dia_index_add(out, dia_id_of(a.code, a.vendor), &a);
+	return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+/* What stands from at[id] on. */
+static bool
+from_first(const struct dia_index *ix, enum dia_id id, struct span *rest)
+{
+	struct span before;
+
+	*rest = ix->avps;
+	return ix->at[id] != 0 && span_take(rest, ix->at[id] - 1u, &before);
+}
+
+bool
+dia_first(const struct dia_index *ix, enum dia_id id, struct dia_avp *out)
+{
+	struct span rest;
+
+	return from_first(ix, id, &rest) && dia_next(&rest, out, NULL) == RC_OK;
+}
+
+bool
+dia_second(const struct dia_index *ix, enum dia_id id, struct dia_avp *out)
+{
+	struct span rest;
+	struct dia_avp first;
+
+	return (ix->more >> id & 1) != 0 && from_first(ix, id, &rest) && dia_next(&rest, &first, NULL) == RC_OK &&
+	    dia_find(rest, id, out);
+}
+
 /* --- typed values */
 
 enum rc
@@ -148,6 +210,8 @@ utf8_take(struct span *in)
 
 	if (!span_u8(in, &b))
 		return false;
+	if (b >= 0x20 && b < 0x7f)	/* nearly all are such */
+		return true;
 	more = b < 0x80 ? 0 : b < 0xc0 ? 4 : b < 0xe0 ? 1 : b < 0xf0 ? 2 : b < 0xf8 ? 3 : 4;
 	if (more == 4)
 		return false;
@@ -160,15 +224,30 @@ utf8_take(struct span *in)
 	return c >= least[more] && c <= 0x10ffff && (c < 0x7f || c > 0x9f) && (c < 0xd800 || c > 0xdfff);
 }
 
+bool
+dia_text_ok(struct span text)
+{
+	while (text.n > 0)
+		if (!utf8_take(&text))
+			return false;
+	return true;
+}
+
 enum rc
 dia_get_text(const struct dia_avp *a, char *out, size_t cap)
 {
-	struct span rest = a->data;
-
-	while (rest.n > 0)
-		if (!utf8_take(&rest))
-			return RC_SYNTAX;
+	if (!dia_text_ok(a->data))
+		return RC_SYNTAX;
 	return span_to_str(a->data, out, cap) ? RC_OK : RC_RANGE;
+}
+
+/* A letter in lower case, a digit, '-', '_', '.'; 0: not in a name. */
+static char
+name_char(uint8_t c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_')
+		return (char)c;
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : 0;
 }
 
 enum rc
@@ -180,19 +259,15 @@ dia_get_ident(const struct dia_avp *a, char out[static FQDN_MAX + 1])
 		return RC_SYNTAX;
 	if (a->data.n > FQDN_MAX)
 		return RC_RANGE;
-	if (!span_to_str(a->data, id, sizeof id))
-		return RC_SYNTAX;
-	for (char *c = id; *c != '\0'; before = *c++) {
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c - 'A' + 'a');
-		if (!(*c >= 'a' && *c <= 'z') && !(*c >= '0' && *c <= '9') && strchr("-_.", *c) == NULL)
-			return RC_SYNTAX;
-		if (*c == '.' && before == '.')
+	for (size_t i = 0; i < a->data.n; before = id[i++]) {
+		id[i] = name_char(a->data.p[i]);
+		if (id[i] == 0 || (id[i] == '.' && before == '.'))
 			return RC_SYNTAX;
 	}
 	if (before == '.')
 		return RC_SYNTAX;
-	memcpy(out, id, strlen(id) + 1);
+	memcpy(out, id, a->data.n);
+	out[a->data.n] = '\0';
 	return RC_OK;
 }
 

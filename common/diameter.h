@@ -119,9 +119,26 @@ bool dia_avp_is(const struct dia_avp *a, enum dia_id id);
 /* The first one of that kind; false when there is none before the end or the first malformed one. */
 bool dia_find(struct span avps, enum dia_id id, struct dia_avp *out);
 
+/* Where the first AVP of each kind stands: one walk, where dia_find() walks for each. */
+struct dia_index {
+	struct span avps;		/* borrowed */
+	uint16_t at[DIA_ID_COUNT];	/* octets in front of it, and 1; 0 = there is none */
+	uint64_t more;			/* bit per kind: there is a second one */
+};
+void dia_index_begin(struct dia_index *ix, struct span avps);
+/* One that dia_next() took from these avps; id as dia_id_of() has it. */
+void dia_index_add(struct dia_index *ix, enum dia_id id, const struct dia_avp *a);
+/* All of a message's AVPs. RC_SYNTAX: one of them is malformed, as dia_next() says; what is indexed stands before it. */
+enum rc dia_index(struct span avps, struct dia_index *out, struct dia_fault *fault) MUST_USE;
+/* The first one of that kind, and the second one; false when there is none. */
+bool dia_first(const struct dia_index *ix, enum dia_id id, struct dia_avp *out);
+bool dia_second(const struct dia_index *ix, enum dia_id id, struct dia_avp *out);
+
 /* Typed values of one AVP. RC_SYNTAX, RC_RANGE (does not fit); out untouched then. */
 enum rc dia_get_u32(const struct dia_avp *a, uint32_t *out) MUST_USE;
-/* UTF-8 without control characters (so no NUL), NUL-terminated copy. "" is text too. */
+/* UTF-8 without control characters (so no NUL). "" is text too. */
+bool dia_text_ok(struct span text);
+/* A NUL-terminated copy of it. */
 enum rc dia_get_text(const struct dia_avp *a, char *out, size_t cap) MUST_USE;
 /* A DiameterIdentity, in lower case: names are compared without case. One label is enough. */
 enum rc dia_get_ident(const struct dia_avp *a, char out[static FQDN_MAX + 1]) MUST_USE;
@@ -141,6 +158,8 @@ enum rc dia_time_from_utc(int64_t s, uint32_t *out) MUST_USE;
  * than Result-Code, Origin-Host and Origin-Realm.
  */
 enum rc dia_check(const struct dia_msg *m, bool strict, struct dia_fault *fault) MUST_USE;
+/* The same walk makes the index of what it judges; ix is set on RC_OK alone. */
+enum rc dia_check_index(const struct dia_msg *m, bool strict, struct dia_index *ix, struct dia_fault *fault) MUST_USE;
 
 /* --- refusing */
 

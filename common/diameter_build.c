@@ -37,70 +37,86 @@ room(struct dia_buf *b, size_t n)
 	return true;
 }
 
-/* v in n octets, most significant first. */
-static void
-put_uint(struct dia_buf *b, uint32_t v, unsigned n)
+/* Octets behind n that fill a word. */
+static size_t
+padding(size_t n)
 {
-	if (!room(b, n))
-		return;
+	return (4 - n % 4) % 4;
+}
+
+/* v in n octets, most significant first; where the next one goes. */
+static uint8_t *
+print_uint(uint8_t *w, uint32_t v, unsigned n)
+{
 	while (n-- > 0)
-		b->p[b->n++] = (uint8_t)(v >> 8 * n);
+		*w++ = (uint8_t)(v >> 8 * n);
+	return w;
 }
 
-static void
-put_octets(struct dia_buf *b, struct span s)
-{
-	if (!room(b, s.n) || s.n == 0)
-		return;
-	memcpy(b->p + b->n, s.p, s.n);
-	b->n += s.n;
-}
-
-static void
+/* A header for n_data octets, and room for them and their padding behind it; false = a sticky error. */
+static bool
 put_avp_header(struct dia_buf *b, uint32_t code, uint32_t vendor, uint8_t flags, size_t n_data)
 {
-	bool v = (flags & DIA_AVP_V) != 0;
+	uint32_t n = flags & DIA_AVP_V ? 12 : 8;
+	uint8_t *w;
 
 	if (n_data > DIA_MSG_MAX) {
 		fail(b, RC_RANGE);
-		return;
+		return false;
 	}
-	put_uint(b, code, 4);
-	put_uint(b, flags & (DIA_AVP_V | DIA_AVP_M | DIA_AVP_P), 1);
-	put_uint(b, (uint32_t)n_data + (v ? 12 : 8), 3);
-	if (v)
-		put_uint(b, vendor, 4);
+	if (!room(b, n + n_data + padding(n_data)))
+		return false;
+	w = print_uint(b->p + b->n, code, 4);
+	w = print_uint(w, flags & (DIA_AVP_V | DIA_AVP_M | DIA_AVP_P), 1);
+	w = print_uint(w, (uint32_t)n_data + n, 3);
+	if (flags & DIA_AVP_V)
+		w = print_uint(w, vendor, 4);
+	b->n += n;
+	return true;
 }
 
 void
 dia_begin(struct dia_buf *b, const struct dia_hdr *h)
 {
+	uint8_t *w;
+
 	if (b->p != NULL)
 		OPENSSL_cleanse(b->p, b->n);
 	b->n = 0;
 	b->depth = 0;
 	b->rc = RC_OK;
-	put_uint(b, 1, 1);
-	put_uint(b, 0, 3);
-	put_uint(b, h->flags & (DIA_R | DIA_P | DIA_E | DIA_T), 1);
-	put_uint(b, h->cmd, 3);
-	put_uint(b, h->app, 4);
-	put_uint(b, h->hbh, 4);
-	put_uint(b, h->e2e, 4);
+	if (!room(b, DIA_HDR_LEN))
+		return;
+	w = print_uint(b->p, 1, 1);
+	w = print_uint(w, 0, 3);
+	w = print_uint(w, h->flags & (DIA_R | DIA_P | DIA_E | DIA_T), 1);
+	w = print_uint(w, h->cmd, 3);
+	w = print_uint(w, h->app, 4);
+	w = print_uint(w, h->hbh, 4);
+	w = print_uint(w, h->e2e, 4);
+	b->n = DIA_HDR_LEN;
 }
 
 void
 dia_put_raw(struct dia_buf *b, uint32_t code, uint32_t vendor, uint8_t flags, struct span data)
 {
-	put_avp_header(b, code, vendor, flags, data.n);
-	put_octets(b, data);
-	put_uint(b, 0, (4 - data.n % 4) % 4);
+	size_t pad = padding(data.n);
+
+	if (!put_avp_header(b, code, vendor, flags, data.n))
+		return;
+	if (data.n > 0)
+		memcpy(b->p + b->n, data.p, data.n);
+	memset(b->p + b->n + data.n, 0, pad);
+	b->n += data.n + pad;
 }
 
 void
 dia_put_avps(struct dia_buf *b, struct span avps)
 {
-	put_octets(b, avps);
+	if (!room(b, avps.n) || avps.n == 0)
+		return;
+	memcpy(b->p + b->n, avps.p, avps.n);
+	b->n += avps.n;
 }
 
 static uint8_t
@@ -152,7 +168,7 @@ dia_put_group(struct dia_buf *b, enum dia_id id)
 		return;
 	}
 	b->open[b->depth++] = b->n;
-	put_avp_header(b, d->code, d->vendor, flags_of(d), 0);
+	(void)put_avp_header(b, d->code, d->vendor, flags_of(d), 0);	/* its error sticks */
 }
 
 /* Write a length into the three octets at p. */

@@ -15,18 +15,26 @@ dia_def(enum dia_id id)
 	return &defs[id];
 }
 
+/* No code stands for two AVPs (gcc says it when one does): the vendor only has to agree. */
+static const uint8_t id_of_code[] = {
+#define DIA_AVP(id, code, vendor, type, m, name) [code] = DIA_##id + 1,
+#include "common/diameter.def"
+#undef DIA_AVP
+};
+_Static_assert(DIA_ID_COUNT <= 64, "a bit for each kind in dia_index");
+
 enum dia_id
 dia_id_of(uint32_t code, uint32_t vendor)
 {
-	for (unsigned i = 0; i < DIA_ID_COUNT; i++)
-		if (defs[i].code == code && defs[i].vendor == vendor)
-			return (enum dia_id)i;
-	return DIA_ID_COUNT;
+	unsigned i = code < sizeof id_of_code ? id_of_code[code] : 0;
+
+	return i != 0 && defs[i - 1].vendor == vendor ? (enum dia_id)(i - 1) : DIA_ID_COUNT;
 }
 
 /* --- which AVPs a command, or a group, holds. What stands in no row may come any number of times: *[ AVP ]. */
 
 #define ANY 0xffff
+#define TEXT_MAX 1023		/* octets of any UTF8String */
 
 struct rule {
 	enum dia_id id;
@@ -127,7 +135,8 @@ dia_command_name(uint32_t cmd, uint32_t app, bool request)
 
 /* --- judging */
 
-static enum rc check_group(struct span avps, struct rules rules, bool strict, unsigned depth, struct dia_fault *fault);
+static enum rc check_group(struct span avps, struct rules rules, bool strict, unsigned depth, struct dia_index *ix,
+    struct dia_fault *fault);
 
 static enum rc
 check_inside(const struct dia_avp *a, enum dia_id id, bool strict, unsigned depth, struct dia_fault *fault)
@@ -135,13 +144,15 @@ check_inside(const struct dia_avp *a, enum dia_id id, bool strict, unsigned dept
 	static const struct rules vendor_app = RULES(r_vendor_app), proxy_info = RULES(r_proxy_info),
 	    experimental = RULES(r_experimental);
 
+	struct dia_index ix;
+
 	switch (id) {
 	case DIA_VENDOR_SPECIFIC_APPLICATION_ID:
-		return check_group(a->data, vendor_app, strict, depth, fault);
+		return check_group(a->data, vendor_app, strict, depth, &ix, fault);
 	case DIA_PROXY_INFO:
-		return check_group(a->data, proxy_info, strict, depth, fault);
+		return check_group(a->data, proxy_info, strict, depth, &ix, fault);
 	case DIA_EXPERIMENTAL_RESULT:
-		return check_group(a->data, experimental, strict, depth, fault);
+		return check_group(a->data, experimental, strict, depth, &ix, fault);
 	default:
 		return RC_OK;		/* Failed-AVP: what is inside was wrong already */
 	}
@@ -159,7 +170,7 @@ address_ok(struct span d)
 static enum rc
 check_type(const struct dia_avp *a, const struct dia_avp_def *d, struct dia_fault *fault)
 {
-	char text[1024], id[FQDN_MAX + 1];
+	char id[FQDN_MAX + 1];
 	bool length_ok = true, value_ok = true;
 
 	switch (d->type) {
@@ -175,7 +186,7 @@ check_type(const struct dia_avp *a, const struct dia_avp_def *d, struct dia_faul
 		length_ok = address_ok(a->data);
 		break;
 	case DIA_UTF8:
-		value_ok = dia_get_text(a, text, sizeof text) == RC_OK;
+		value_ok = a->data.n <= TEXT_MAX && dia_text_ok(a->data);
 		break;
 	case DIA_IDENT:
 		value_ok = dia_get_ident(a, id) == RC_OK;
@@ -203,9 +214,9 @@ rule_of(struct rules rules, enum dia_id id)
 
 /* One AVP, of which seen came before. */
 static enum rc
-check_avp(const struct dia_avp *a, struct rules rules, unsigned seen, bool strict, unsigned depth, struct dia_fault *fault)
+check_avp(const struct dia_avp *a, enum dia_id id, struct rules rules, unsigned seen, bool strict, unsigned depth,
+    struct dia_fault *fault)
 {
-	enum dia_id id = dia_id_of(a->code, a->vendor);
 	bool m = (a->flags & DIA_AVP_M) != 0;
 	const struct dia_avp_def *d;
 	const struct rule *r;
@@ -236,23 +247,25 @@ check_avp(const struct dia_avp *a, struct rules rules, unsigned seen, bool stric
 }
 
 static enum rc
-check_group(struct span avps, struct rules rules, bool strict, unsigned depth, struct dia_fault *fault)
+check_group(struct span avps, struct rules rules, bool strict, unsigned depth, struct dia_index *ix, struct dia_fault *fault)
 {
-	unsigned seen[DIA_ID_COUNT] = { 0 }, n = 0;
+	uint16_t seen[DIA_ID_COUNT + 1] = { 0 };
+	unsigned n = 0;
 	struct dia_avp a;
 	enum dia_id id;
 	enum rc rc;
 
+	dia_index_begin(ix, avps);
 	while ((rc = dia_next(&avps, &a, fault)) == RC_OK) {
 		if (depth > DIA_DEPTH_MAX || ++n > DIA_AVPS_MAX) {
 			dia_fault_avp(fault, DIA_AVP_OCCURS_TOO_MANY_TIMES, &a, "more AVPs than this node takes");
 			return RC_SYNTAX;
 		}
 		id = dia_id_of(a.code, a.vendor);
-		if ((rc = check_avp(&a, rules, id == DIA_ID_COUNT ? 0 : seen[id], strict, depth, fault)) != RC_OK)
+		if ((rc = check_avp(&a, id, rules, seen[id], strict, depth, fault)) != RC_OK)
 			return rc;
-		if (id != DIA_ID_COUNT)
-			seen[id]++;
+		seen[id]++;		/* DIA_ID_COUNT: not known, and counted with all such */
+		dia_index_add(ix, id, &a);
 	}
 	if (rc != RC_NOTFOUND)
 		return rc;
@@ -289,21 +302,32 @@ check_header(const struct dia_msg *m, const struct command *c, bool strict, stru
 }
 
 enum rc
-dia_check(const struct dia_msg *m, bool strict, struct dia_fault *fault)
+dia_check_index(const struct dia_msg *m, bool strict, struct dia_index *out, struct dia_fault *fault)
 {
 	bool request = (m->hdr.flags & DIA_R) != 0;
 	const struct command *c = command_of(m->hdr.cmd, m->hdr.app, request);
+	struct dia_index ix;
 	struct dia_fault f;
 	struct dia_avp first;
 	enum rc rc;
 
 	if ((rc = check_header(m, c, strict, &f)) == RC_OK)
-		rc = check_group(m->avps, !request && (m->hdr.flags & DIA_E) ? error_answer : c->rules, strict, 0, &f);
-	if (rc == RC_OK && strict && dia_find(m->avps, DIA_SESSION_ID, &first) && first.raw.p != m->avps.p) {
+		rc = check_group(m->avps, !request && (m->hdr.flags & DIA_E) ? error_answer : c->rules, strict, 0, &ix, &f);
+	if (rc == RC_OK && strict && dia_first(&ix, DIA_SESSION_ID, &first) && first.raw.p != m->avps.p) {
 		dia_fault_avp(&f, DIA_INVALID_AVP_VALUE, &first, "Session-Id is not the first AVP");
 		rc = RC_SYNTAX;
 	}
-	if (rc != RC_OK)
+	if (rc == RC_OK)
+		*out = ix;
+	else
 		*fault = f;
 	return rc;
+}
+
+enum rc
+dia_check(const struct dia_msg *m, bool strict, struct dia_fault *fault)
+{
+	struct dia_index ix;
+
+	return dia_check_index(m, strict, &ix, fault);
 }

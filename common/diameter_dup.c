@@ -49,16 +49,14 @@ dia_dups_free(struct dia_dups *d)
 }
 
 enum rc
-dia_dups_key(struct dia_dups *d, const struct dia_msg *m, const char *origin_host, struct dia_dup_key *out)
+dia_dups_key(struct dia_dups *d, const struct dia_hdr *h, const char *origin_host, struct span session_id, struct dia_dup_key *out)
 {
-	const uint32_t numbers[3] = { m->hdr.e2e, m->hdr.cmd, m->hdr.app };
+	const uint32_t numbers[3] = { h->e2e, h->cmd, h->app };
 	uint8_t digest[EVP_MAX_MD_SIZE];
-	struct dia_avp session_id = { .code = 0 };
 
-	dia_find(m->avps, DIA_SESSION_ID, &session_id);
 	if (EVP_DigestInit_ex2(d->ctx, d->sha256, NULL) != 1 || EVP_DigestUpdate(d->ctx, numbers, sizeof numbers) != 1 ||
 	    EVP_DigestUpdate(d->ctx, origin_host, strlen(origin_host) + 1) != 1 ||
-	    EVP_DigestUpdate(d->ctx, session_id.data.p, session_id.data.n) != 1 ||
+	    EVP_DigestUpdate(d->ctx, session_id.p, session_id.n) != 1 ||
 	    EVP_DigestFinal_ex(d->ctx, digest, NULL) != 1)
 		return RC_CRYPTO;
 	memcpy(out->octets, digest, sizeof out->octets);

@@ -100,13 +100,13 @@ struct dia_call {
 struct dia_txn {
 	LIST_ENTRY(dia_txn) all;
 	struct dia_node *node;
-	uint8_t *octets;		/* the request, ours */
-	struct dia_msg msg;
+	struct dia_msg msg;		/* of octets */
 	char peer[FQDN_MAX + 1];
 	struct { struct dia_conn *conn; uint32_t hbh; } path[DIA_TXN_PATHS];	/* who waits for the answer */
 	unsigned n_paths;
 	struct dia_dup_key key;
 	bool duplicate;
+	uint8_t octets[];		/* the request, ours */
 };
 
 struct dia_listen {
@@ -224,7 +224,8 @@ void dia_dups_free(struct dia_dups *d);
  * The name of a request: Origin-Host and end-to-end (RFC 6733 3), and with them command and Session-Id, so that a node which
  * starts with the same end-to-end after a crash is not taken for its former self. RC_CRYPTO.
  */
-enum rc dia_dups_key(struct dia_dups *d, const struct dia_msg *m, const char *origin_host, struct dia_dup_key *out) MUST_USE;
+enum rc dia_dups_key(struct dia_dups *d, const struct dia_hdr *h, const char *origin_host, struct span session_id,
+    struct dia_dup_key *out) MUST_USE;
 /* Did it come in the last 4 minutes? UNDER_WAY: *t is its transaction. */
 enum dia_dup dia_dups_find(struct dia_dups *d, const struct dia_dup_key *key, int64_t now_ms, struct dia_txn **t);
 /* It is under way as t; or, t NULL, answered now. The oldest of DIA_DUPS_MAX is forgotten. */

@@ -9,42 +9,37 @@
 
 /* What routes a request, wherever it stands. */
 struct route {
+	struct dia_index ix;
 	char origin_host[FQDN_MAX + 1], dest_realm[FQDN_MAX + 1], dest_host[FQDN_MAX + 1];
-	struct dia_avp origin_host_avp, dest_realm_avp, dest_host_avp;
 };
 
+/* "" where there is none. */
 static enum rc
-take_name(const struct dia_avp *a, enum dia_id id, char out[static FQDN_MAX + 1], struct dia_avp *seen, struct dia_fault *f)
+read_name(const struct dia_index *ix, enum dia_id id, char out[static FQDN_MAX + 1], struct dia_fault *f)
 {
-	if (!dia_avp_is(a, id))
-		return RC_OK;
-	if (seen->raw.n > 0) {
-		dia_fault_avp(f, DIA_AVP_OCCURS_TOO_MANY_TIMES, a, "%s occurs more than once", dia_def(id)->name);
+	struct dia_avp a;
+
+	out[0] = '\0';
+	if (dia_second(ix, id, &a)) {
+		dia_fault_avp(f, DIA_AVP_OCCURS_TOO_MANY_TIMES, &a, "%s occurs more than once", dia_def(id)->name);
 		return RC_SYNTAX;
 	}
-	*seen = *a;
-	if (dia_get_ident(a, out) == RC_OK)
+	if (!dia_first(ix, id, &a) || dia_get_ident(&a, out) == RC_OK)
 		return RC_OK;
-	dia_fault_avp(f, DIA_INVALID_AVP_VALUE, a, "%s has an invalid value", dia_def(id)->name);
+	dia_fault_avp(f, DIA_INVALID_AVP_VALUE, &a, "%s has an invalid value", dia_def(id)->name);
 	return RC_SYNTAX;
 }
 
-/* One walk over the whole message, so that what is malformed behind the names is found too. */
+/* The index of the whole message first, so that what is malformed behind the names is found too. */
 static enum rc
 read_route(const struct dia_msg *m, struct route *r, struct dia_fault *f)
 {
-	struct span rest = m->avps;
-	struct dia_avp a;
 	enum rc rc;
 
-	*r = (struct route){ .origin_host = "" };
-	while ((rc = dia_next(&rest, &a, f)) == RC_OK) {
-		if ((rc = take_name(&a, DIA_ORIGIN_HOST, r->origin_host, &r->origin_host_avp, f)) != RC_OK ||
-		    (rc = take_name(&a, DIA_DESTINATION_REALM, r->dest_realm, &r->dest_realm_avp, f)) != RC_OK ||
-		    (rc = take_name(&a, DIA_DESTINATION_HOST, r->dest_host, &r->dest_host_avp, f)) != RC_OK)
-			return rc;
-	}
-	if (rc != RC_NOTFOUND)
+	if ((rc = dia_index(m->avps, &r->ix, f)) != RC_OK ||
+	    (rc = read_name(&r->ix, DIA_ORIGIN_HOST, r->origin_host, f)) != RC_OK ||
+	    (rc = read_name(&r->ix, DIA_DESTINATION_REALM, r->dest_realm, f)) != RC_OK ||
+	    (rc = read_name(&r->ix, DIA_DESTINATION_HOST, r->dest_host, f)) != RC_OK)
 		return rc;
 	if (r->origin_host[0] == '\0' || r->dest_realm[0] == '\0') {
 		dia_fault_missing(f, r->origin_host[0] == '\0' ? DIA_ORIGIN_HOST : DIA_DESTINATION_REALM);
@@ -58,6 +53,7 @@ static enum reason
 judge(const struct dia_conn *c, const struct dia_msg *m, struct route *r, struct dia_fault *f)
 {
 	const struct dia_node *n = c->node;
+	struct dia_avp origin = { .code = 0 };
 	bool known = strcmp(dia_command_name(m->hdr.cmd, m->hdr.app, true), "?") != 0;
 
 	if (m->hdr.app != n->app) {
@@ -75,7 +71,8 @@ judge(const struct dia_conn *c, const struct dia_msg *m, struct route *r, struct
 	if (read_route(m, r, f) != RC_OK)
 		return REASON_ZN_BAD_MESSAGE;
 	if (!c->peer->relay && strcmp(r->origin_host, c->peer->host) != 0) {
-		dia_fault_avp(f, DIA_INVALID_AVP_VALUE, &r->origin_host_avp, "Origin-Host is not this peer's own");
+		(void)dia_first(&r->ix, DIA_ORIGIN_HOST, &origin);
+		dia_fault_avp(f, DIA_INVALID_AVP_VALUE, &origin, "Origin-Host is not this peer's own");
 		return REASON_ZN_ORIGIN;
 	}
 	if (strcmp(r->dest_realm, n->realm) != 0) {
@@ -100,19 +97,17 @@ txn_free(struct dia_txn *t)
 {
 	LIST_REMOVE(t, all);
 	t->node->counts.open--;
-	free(t->octets);
 	free(t);
 }
 
 static enum rc
 txn_new(struct dia_conn *c, const struct dia_msg *m, const struct dia_dup_key *key, struct dia_txn **out)
 {
-	struct dia_txn *t = calloc(1, sizeof *t);
+	struct dia_txn *t = malloc(sizeof *t + m->whole.n);
 
-	if (t == NULL || (t->octets = malloc(m->whole.n)) == NULL) {
-		free(t);
+	if (t == NULL)
 		return RC_NOMEM;
-	}
+	memset(t, 0, sizeof *t);
 	memcpy(t->octets, m->whole.p, m->whole.n);
 	t->msg = *m;
 	t->msg.whole.p = t->octets;
@@ -143,11 +138,13 @@ begin(struct dia_conn *c, const struct dia_msg *m, const struct route *r)
 	struct dia_node *n = c->node;
 	int64_t now = clock_mono_ms(n->seams.clock);
 	enum dia_dup dup;
+	struct dia_avp session_id = { .code = 0 };
 	struct dia_dup_key key;
 	struct dia_txn *t = NULL;
 	struct dia_fault f;
 
-	if (dia_dups_key(n->dups, m, r->origin_host, &key) != RC_OK)
+	(void)dia_first(&r->ix, DIA_SESSION_ID, &session_id);
+	if (dia_dups_key(n->dups, &m->hdr, r->origin_host, session_id.data, &key) != RC_OK)
 		goto failed;
 	dup = dia_dups_find(n->dups, &key, now, &t);
 	if (dup != DIA_DUP_NEW)

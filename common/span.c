@@ -8,24 +8,6 @@ span_str(const char *s)
 	return (struct span){ (const uint8_t *)s, s == NULL ? 0 : strlen(s) };
 }
 
-struct span
-span_of(const void *p, size_t n)
-{
-	return (struct span){ p, n };
-}
-
-bool
-span_take(struct span *in, size_t n, struct span *out)
-{
-	if (n > in->n)		/* compare lengths; in->p + n could wrap */
-		return false;
-	*out = (struct span){ in->p, n };
-	if (n > 0)		/* in->p may be NULL */
-		in->p += n;
-	in->n -= n;
-	return true;
-}
-
 /* Split at octet i, which is dropped. */
 static void
 split(struct span *in, size_t i, struct span *out)
@@ -59,68 +41,17 @@ span_upto_last(struct span *in, char delim, struct span *out)
 	return false;
 }
 
-static bool
-take_uint(struct span *in, size_t n, uint64_t *out)
-{
-	struct span s;
-	uint64_t v = 0;
-
-	if (!span_take(in, n, &s))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		v = v << 8 | s.p[i];
-	*out = v;
-	return true;
-}
-
-bool
-span_u8(struct span *in, uint8_t *out)
-{
-	uint64_t v;
-
-	if (!take_uint(in, 1, &v))
-		return false;
-	*out = (uint8_t)v;
-	return true;
-}
-
-bool
-span_u16(struct span *in, uint16_t *out)
-{
-	uint64_t v;
-
-	if (!take_uint(in, 2, &v))
-		return false;
-	*out = (uint16_t)v;
-	return true;
-}
-
-bool
-span_u24(struct span *in, uint32_t *out)
-{
-	uint64_t v;
-
-	if (!take_uint(in, 3, &v))
-		return false;
-	*out = (uint32_t)v;
-	return true;
-}
-
-bool
-span_u32(struct span *in, uint32_t *out)
-{
-	uint64_t v;
-
-	if (!take_uint(in, 4, &v))
-		return false;
-	*out = (uint32_t)v;
-	return true;
-}
-
 bool
 span_u64(struct span *in, uint64_t *out)
 {
-	return take_uint(in, 8, out);
+	struct span s;
+
+	if (!span_take(in, 8, &s))
+		return false;
+	*out = 0;
+	for (size_t i = 0; i < s.n; i++)
+		*out = *out << 8 | s.p[i];
+	return true;
 }
 
 bool

@@ -20,7 +20,7 @@
 
 /* What a reader of single AVPs works on. The first fault ends it. */
 struct reader {
-	struct span avps;
+	struct dia_index ix;
 	struct dia_fault *fault;
 	bool bad;
 };
@@ -29,7 +29,7 @@ struct reader {
 static bool
 got(struct reader *r, enum dia_id id, struct dia_avp *a)
 {
-	return !r->bad && dia_find(r->avps, id, a);
+	return !r->bad && dia_first(&r->ix, id, a);
 }
 
 static void
@@ -91,14 +91,14 @@ read_application(struct reader *r)
 
 /* dia_check(), and that it is the command we read. */
 static enum rc
-check(const struct dia_msg *m, bool request, bool strict, struct dia_fault *fault)
+check(const struct dia_msg *m, bool request, bool strict, struct reader *r)
 {
 	if (m->hdr.cmd != DIA_CMD_BI || m->hdr.app != DIA_APP_ZN || ((m->hdr.flags & DIA_R) != 0) != request) {
-		dia_fault_set(fault, m->hdr.app == DIA_APP_ZN ? DIA_COMMAND_UNSUPPORTED : DIA_APPLICATION_UNSUPPORTED,
+		dia_fault_set(r->fault, m->hdr.app == DIA_APP_ZN ? DIA_COMMAND_UNSUPPORTED : DIA_APPLICATION_UNSUPPORTED,
 		    "command %u of application %u", (unsigned)m->hdr.cmd, (unsigned)m->hdr.app);
 		return RC_SYNTAX;
 	}
-	return dia_check(m, strict, fault);
+	return dia_check_index(m, strict, &r->ix, r->fault);
 }
 
 /* --- BIR */
@@ -106,10 +106,12 @@ check(const struct dia_msg *m, bool request, bool strict, struct dia_fault *faul
 static void
 read_gsids(struct reader *r, struct zn_bir *bir)
 {
-	struct span rest = r->avps;
+	struct span rest = r->ix.avps;
 	struct dia_avp a;
 	uint64_t v;
 
+	if (!got(r, DIA_GAA_SERVICE_IDENTIFIER, &a))
+		return;
 	while (!r->bad && dia_next(&rest, &a, NULL) == RC_OK) {
 		if (!dia_avp_is(&a, DIA_GAA_SERVICE_IDENTIFIER))
 			continue;
@@ -124,12 +126,12 @@ enum rc
 zn_bir_parse(const struct dia_msg *m, bool strict, struct zn_bir *out, struct dia_fault *fault)
 {
 	struct zn_bir bir = { .n_gsid = 0 };
-	struct reader r = { .avps = m->avps, .fault = fault };
+	struct reader r = { .fault = fault };
 	uint32_t aware = 0;
 	struct dia_avp a;
 	enum rc rc;
 
-	if ((rc = check(m, true, strict, fault)) != RC_OK)
+	if ((rc = check(m, true, strict, &r)) != RC_OK)
 		return rc;
 	read_application(&r);
 	read_text(&r, DIA_SESSION_ID, bir.session_id, sizeof bir.session_id);
@@ -244,7 +246,7 @@ read_success(struct reader *r, struct zn_bia *bia)
 	if ((rc = read_key(r, DIA_ME_KEY_MATERIAL, &bia->me_key)) != RC_OK ||
 	    (rc = read_key(r, DIA_UICC_KEY_MATERIAL, &bia->uicc_key)) != RC_OK)
 		return rc;
-	if (!r->bad && (bia->me_key == NULL || !dia_find(r->avps, DIA_KEY_EXPIRYTIME, &a))) {
+	if (!r->bad && (bia->me_key == NULL || !dia_first(&r->ix, DIA_KEY_EXPIRYTIME, &a))) {
 		dia_fault_missing(r->fault, bia->me_key == NULL ? DIA_ME_KEY_MATERIAL : DIA_KEY_EXPIRYTIME);
 		r->bad = true;
 	}
@@ -255,11 +257,11 @@ enum rc
 zn_bia_parse(const struct dia_msg *m, bool strict, struct zn_bia *out, struct dia_fault *fault)
 {
 	struct zn_bia bia = { .result = 0 };
-	struct reader r = { .avps = m->avps, .fault = fault };
+	struct reader r = { .fault = fault };
 	struct dia_avp a;
 	enum rc rc;
 
-	if ((rc = check(m, false, strict, fault)) != RC_OK)
+	if ((rc = check(m, false, strict, &r)) != RC_OK)
 		goto out;
 	read_application(&r);
 	read_result(&r, (m->hdr.flags & DIA_E) != 0, &bia);

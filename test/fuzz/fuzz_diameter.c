@@ -1,6 +1,7 @@
 /*
  * The codec: the input is one message. Properties: what parses AVP by AVP prints back to the same octets, reserved flag bits and
- * padding being zero; a message that is judged bad has a fault whose answer is a good message; judging strictly finds no less.
+ * padding being zero; a message that is judged bad has a fault whose answer is a good message; judging strictly finds no less; the
+ * index finds what a walk finds.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,25 @@ read_all(struct span avps, unsigned depth)
 }
 
 static void
+look_up(struct span avps)
+{
+	struct dia_index ix;
+	struct dia_avp walked, first, second;
+	struct dia_fault f;
+	bool good = dia_index(avps, &ix, &f) == RC_OK;
+
+	for (enum dia_id id = 0; id < DIA_ID_COUNT; id++) {
+		if (!dia_find(avps, id, &walked)) {
+			must(!dia_first(&ix, id, &first) && !dia_second(&ix, id, &second));
+			continue;
+		}
+		must(dia_first(&ix, id, &first) && first.raw.p == walked.raw.p && first.data.n == walked.data.n);
+		must(!dia_second(&ix, id, &second) || (dia_avp_is(&second, id) && second.raw.p > first.raw.p));
+	}
+	must(good || f.result == DIA_INVALID_AVP_LENGTH || f.result == DIA_INVALID_AVP_BITS);
+}
+
+static void
 refuse(const struct dia_msg *m, const struct dia_fault *f)
 {
 	struct dia_buf b = DIA_BUF_INIT;
@@ -111,6 +131,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	must(m.whole.n == n && m.avps.n == n - DIA_HDR_LEN && m.hdr.len == n);
 	print_back(&m);
 	read_all(m.avps, 0);
+	look_up(m.avps);
 	good = dia_check(&m, true, &strict) == RC_OK;
 	if (dia_check(&m, false, &lenient) != RC_OK) {
 		must(!good);

@@ -127,6 +127,64 @@ START_TEST(next_takes_avp_after_avp)
 }
 END_TEST
 
+/* User-Name "abc", an unknown one, Origin-Host "a", User-Name "de". */
+#define FOUR "00000001 4000000b 61626300  00001267 00000008  00000108 40000009 61000000  00000001 4000000a 64650000"
+
+START_TEST(an_index_knows_the_first_and_the_second)
+{
+	uint8_t in[128];
+	size_t n = unhex(FOUR, in, sizeof in);
+	struct dia_index ix;
+	struct dia_avp a;
+
+	ck_ok(dia_index(span_of(in, n), &ix, NULL));
+	ck_assert(dia_first(&ix, DIA_USER_NAME, &a) && span_eq(a.data, S("abc")) && a.raw.p == in);
+	ck_assert(dia_second(&ix, DIA_USER_NAME, &a) && span_eq(a.data, S("de")));
+	ck_assert(dia_first(&ix, DIA_ORIGIN_HOST, &a) && span_eq(a.data, S("a")));
+	ck_assert(!dia_second(&ix, DIA_ORIGIN_HOST, &a));
+	ck_assert(!dia_first(&ix, DIA_NAF_ID, &a) && !dia_second(&ix, DIA_NAF_ID, &a));
+}
+END_TEST
+
+START_TEST(an_index_ends_where_an_avp_is_malformed)
+{
+	uint8_t in[128];
+	size_t n = unhex(FOUR, in, sizeof in);
+	struct dia_fault f;
+	struct dia_index ix;
+	struct dia_avp a;
+
+	in[n - 5] = 0xff;		/* the last one's length */
+	ck_rc(dia_index(span_of(in, n), &ix, &f), RC_SYNTAX);
+	ck_assert_uint_eq(f.result, DIA_INVALID_AVP_LENGTH);
+	ck_assert(dia_first(&ix, DIA_ORIGIN_HOST, &a) && !dia_second(&ix, DIA_USER_NAME, &a));
+	ck_ok(dia_index(span_of(in, 0), &ix, &f));
+	ck_assert(!dia_first(&ix, DIA_USER_NAME, &a));
+}
+END_TEST
+
+START_TEST(check_makes_the_index_of_what_is_good)
+{
+	uint8_t in[256];
+	size_t n = unhex("0100003c 80000118 00000000 00000001 00000002  00000108 40000009 61000000  00000128 40000009 62000000"
+	    "00000116 4000000c 00000007", in, sizeof in);
+	struct dia_index ix;
+	struct dia_fault f;
+	struct dia_msg m;
+	struct dia_avp a;
+
+	in[3] = (uint8_t)n;
+	ck_ok(dia_parse(span_of(in, n), &m));
+	ck_ok(dia_check_index(&m, true, &ix, &f));
+	ck_assert(dia_first(&ix, DIA_ORIGIN_REALM, &a) && span_eq(a.data, S("b")));
+	ck_assert(dia_first(&ix, DIA_ORIGIN_STATE_ID, &a) && !dia_first(&ix, DIA_SESSION_ID, &a));
+	in[DIA_HDR_LEN + 8] = '!';		/* no name */
+	untouched_fill(&ix, sizeof ix);
+	ck_rc(dia_check_index(&m, true, &ix, &f), RC_SYNTAX);
+	ck_assert(untouched(&ix, sizeof ix));
+}
+END_TEST
+
 static const struct {
 	const char *hex;
 	uint32_t result;
@@ -688,6 +746,9 @@ main(void)
 	tcase_add_test(t, parse_reads_the_header);
 	tcase_add_test(t, parse_wants_exactly_one_message);
 	tcase_add_test(t, next_takes_avp_after_avp);
+	tcase_add_test(t, an_index_knows_the_first_and_the_second);
+	tcase_add_test(t, an_index_ends_where_an_avp_is_malformed);
+	tcase_add_test(t, check_makes_the_index_of_what_is_good);
 	tcase_add_loop_test(t, next_says_what_is_wrong_with_an_avp, 0, TABLE_N(bad_avps));
 	tcase_add_test(t, a_long_offending_avp_is_named_by_its_header);
 	tcase_add_loop_test(t, text_is_utf8_without_control_characters, 0, TABLE_N(texts));
