@@ -29,7 +29,7 @@ struct zn_request {
 	struct zn_bir bir;
 	struct bsf_bootstrap run;
 	struct secret *ks;
-	char uss[ZN_USS_MAX];
+	char *uss;			/* NULL = none wanted */
 };
 
 /* One answer, waiting for the turn. */
@@ -86,9 +86,11 @@ pick_uss(struct zn_request *q, const struct bsf_naf *naf, struct zn_bia *bia)
 
 	if (n == 0)
 		return RC_OK;
+	if ((q->uss = malloc(ZN_USS_MAX)) == NULL)
+		return RC_NOMEM;
 	if ((rc = bsf_store_get_uss(q->z->b->s.store, &q->run.impi, &all)) != RC_OK)
 		return rc;
-	rc = bsf_guss_print(all, gsids, n, q->uss, sizeof q->uss, &len);
+	rc = bsf_guss_print(all, gsids, n, q->uss, ZN_USS_MAX, &len);
 	if (rc == RC_OK)
 		bia->uss = span_of(q->uss, len);
 	free(all);
@@ -174,18 +176,17 @@ bsf_zn_on_request(struct dia_txn *t, const struct dia_msg *m, void *zn)
 {
 	struct bsf_zn *z = zn;
 	struct zn_answer *a = calloc(1, sizeof *a);
-	struct zn_request *q = calloc(1, sizeof *q);
+	struct zn_request q = { .z = z };
 
-	if (a == NULL || q == NULL)
+	if (a == NULL)
 		log_fatal("zn: out of memory with a request waiting");
 	a->t = t;
-	q->z = z;
-	if (zn_bir_parse(m, z->b->conf.zn.strict, &q->bir, &a->fault) != RC_OK) {
+	if (zn_bir_parse(m, z->b->conf.zn.strict, &q.bir, &a->fault) != RC_OK) {
 		log_reason(REASON_ZN_BAD_MESSAGE, "zn: peer=%s: BIR: %s", dia_txn_peer(t), a->fault.text);
 		metric_add(z->b->count.zn_refusals, 1);
 	} else
-		answer(q, m, a);
-	secret_free(q->ks);
-	free(q);
+		answer(&q, m, a);
+	secret_free(q.ks);
+	free(q.uss);
 	turn_later(z->b->s.turn, release, a);
 }
