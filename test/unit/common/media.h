@@ -42,7 +42,7 @@ turn(void)
 
 /* Turns until the condition holds; fails after 5 s of real time. */
 #define until(cond) do { \
-	int64_t until_end = now_ms() + 5000; \
+	int64_t until_end = now_ms() + 10000; \
 	while (!(cond)) { \
 		turn(); \
 		ck_assert_msg(now_ms() < until_end, "%s did not happen", #cond); \

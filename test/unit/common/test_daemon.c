@@ -286,6 +286,20 @@ start_daemon(const char *more)
 	ck_abort_msg("not ready: %s", err);
 }
 
+/* It is told to stop, and has heard it: two signals that wait are one. */
+static void
+begin_to_stop(void)
+{
+	kill(pid, SIGTERM);
+	for (int i = 0; i < 1000; i++) {
+		read_file("err", err, sizeof err);
+		if (strstr(err, "daemon: stopping") != NULL)
+			return;
+		usleep(10000);
+	}
+	ck_abort_msg("it does not stop: %s", err);
+}
+
 /* --- talking to it */
 
 static FILE *
@@ -553,8 +567,8 @@ START_TEST(progress_then_answer_then_error)
 	json_decref(o);
 	fclose(f);
 	/* Mute: a first signal waits for what is in flight, a second does not. */
-	kill(pid, SIGTERM);
-	usleep(300000);
+	begin_to_stop();
+	usleep(100000);
 	ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
 	kill(pid, SIGTERM);
 	ck_assert_int_eq(wait_exit(), 0);
@@ -590,8 +604,7 @@ START_TEST(what_is_never_answered_ends_with_the_core)
 	json_decref(read_line(f));
 	fprintf(f, "{\"id\":2,\"op\":\"slow\"}\n");
 	json_decref(read_line(f));		/* its progress; the answer would take 300 ms */
-	kill(pid, SIGTERM);
-	usleep(50000);
+	begin_to_stop();
 	kill(pid, SIGTERM);
 	ck_assert_int_eq(wait_exit(), 0);
 	fclose(f);
@@ -724,14 +737,17 @@ START_TEST(systemd_is_told)
 	setenv("NOTIFY_SOCKET", sa.sun_path, 1);
 	setenv("WATCHDOG_USEC", "200000", 1);
 	start_daemon("");
-	usleep(500000);
-	kill(pid, SIGTERM);
-	ck_assert_int_eq(wait_exit(), 0);
-	unsetenv("NOTIFY_SOCKET");
-	while (poll(&p, 1, 0) == 1 && (n = recv(fd, msg, sizeof msg - 1, 0)) > 0) {
+	for (int patience = 10000; poll(&p, 1, patience) == 1 && (n = recv(fd, msg, sizeof msg - 1, 0)) > 0;) {
 		msg[n] = '\0';
+		ck_assert_uint_lt(strlen(all) + strlen(msg) + 1, sizeof all);
 		strcat(strcat(all, msg), "|");
+		if (patience > 0 && strstr(msg, "WATCHDOG=1") != NULL) {
+			kill(pid, SIGTERM);
+			ck_assert_int_eq(wait_exit(), 0);
+			patience = 0;
+		}
 	}
+	unsetenv("NOTIFY_SOCKET");
 	close(fd);
 	ck_assert_ptr_nonnull(strstr(all, "READY=1"));
 	ck_assert_ptr_nonnull(strstr(all, "|WATCHDOG=1|"));

@@ -61,7 +61,7 @@ real_ms(void)
 }
 
 #define until(cond) do { \
-	int64_t until_end = real_ms() + 5000; \
+	int64_t until_end = real_ms() + 10000; \
 	while (!(cond)) { \
 		loop_turn(loop, NULL, NULL); \
 		ck_assert_msg(real_ms() < until_end, "%s did not happen: %s", #cond, world_log); \

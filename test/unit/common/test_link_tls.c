@@ -102,7 +102,7 @@ now_ms(void)
 }
 
 #define until(cond) do { \
-	int64_t until_end = now_ms() + 3000; \
+	int64_t until_end = now_ms() + 10000; \
 	while (!(cond)) { \
 		loop_turn(loop, NULL, NULL); \
 		ck_assert_msg(now_ms() < until_end, "%s did not happen", #cond); \
@@ -704,10 +704,10 @@ START_TEST(a_silent_peer_is_given_10_s)
 	listen_tls(tls_b);
 	fd = bare();
 	turns(10);
-	clock_advance(clk, 9900);
+	clock_advance(clk, 5000);	/* and what passes by itself, on a busy machine */
 	turns(10);
 	ck_assert_int_eq(logged, REASON_NONE);
-	clock_advance(clk, 100);
+	clock_advance(clk, 5000);
 	until(logged == REASON_LINK_TIMEOUT);
 	ck_assert_int_eq(recv(fd, &c, 1, 0), 0);
 	close(fd);
@@ -789,8 +789,11 @@ START_TEST(tls_1_1_is_refused)
 	ck_assert_int_eq(r, -1);
 	until(logged != REASON_NONE);
 	ck_assert_int_eq(logged, REASON_LINK_TLS_BROKEN);
-	usleep(20000);
-	r = SSL_connect(ssl);
+	do {
+		turns(1);
+		ERR_clear_error();
+		r = SSL_connect(ssl);
+	} while (SSL_get_error(ssl, r) == SSL_ERROR_WANT_READ);
 	ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
@@ -803,8 +806,8 @@ START_TEST(no_client_certificate)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl;
+	int fd, r;
 	char c;
-	int fd;
 
 	tls_b = tls(&server, &ca);
 	listen_tls(tls_b);
@@ -816,9 +819,12 @@ START_TEST(no_client_certificate)
 	until(logged != REASON_NONE);
 	ck_assert_int_eq(logged, REASON_LINK_TLS_NO_CERT);
 	ck_assert_int_eq(accepted, 0);
-	usleep(20000);
-	ERR_clear_error();
-	ck_assert_int_le(SSL_read(ssl, &c, 1), 0);
+	do {
+		turns(1);
+		ERR_clear_error();
+		r = SSL_read(ssl, &c, 1);
+	} while (SSL_get_error(ssl, r) == SSL_ERROR_WANT_READ);
+	ck_assert_int_le(r, 0);
 	ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()), SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);

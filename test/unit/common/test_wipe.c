@@ -87,7 +87,7 @@ now_ms(void)
 }
 
 #define until(cond) do { \
-	int64_t until_end = now_ms() + 5000; \
+	int64_t until_end = now_ms() + 10000; \
 	while (!(cond)) { \
 		loop_turn(loop, NULL, NULL); \
 		ck_assert_msg(now_ms() < until_end, "%s did not happen", #cond); \
