@@ -173,13 +173,23 @@ on_use_progress(void *arg, const char *word, int64_t wait_s)
 	extdev_use_progress(c->m, word, wait_s);
 }
 
+/* Asks, and steals body. */
+static void
+ask(struct extdev_channel *c, const char *op, json_t *body, rpc_answer_fn *fn, rpc_progress_fn *progress)
+{
+	enum rc rc = body == NULL ? RC_NOMEM : rpc_ask(c->rpc, op, body, fn, progress, c);
+
+	json_decref(body);
+	if (rc != RC_OK && rc != RC_STATE)	/* STATE: its end is under way, and says why: on_rpc_closed */
+		ended(c, REASON_INTERNAL, false, 0, rc_str(rc));
+}
+
 static void
 on_hello(void *arg, json_t *body, enum reason why, const json_t *error)
 {
 	struct extdev_channel *c = arg;
 	struct localif_hello h = { 0 };
 	const char *bad = "";
-	json_t *ask;
 
 	(void)error;
 	if (why == REASON_LOCAL_GONE)
@@ -193,11 +203,8 @@ on_hello(void *arg, json_t *body, enum reason why, const json_t *error)
 		return;
 	}
 	enter(c, EXTDEV_CHANNEL_USE);
-	ask = localif_triple_print(&c->triple);
 	/* tells of a key that was on disk before it was dialled: needs no turn */
-	if (ask == NULL || rpc_ask(c->rpc, LOCALIF_USE, ask, on_use, on_use_progress, c) != RC_OK)
-		ended(c, REASON_INTERNAL, false, 0, "out of memory");
-	json_decref(ask);
+	ask(c, LOCALIF_USE, localif_triple_print(&c->triple), on_use, on_use_progress);
 }
 
 /* This channel is for one thing; what the MT wants it asks on the messages' channel. */
@@ -239,18 +246,14 @@ on_connected(struct link *link, void *arg)
 	static const struct rpc_cb cb = { on_request, on_rpc_closed };
 	struct extdev_channel *c = arg;
 	struct localif_hello h = extdev_local_hello(c->m);
-	json_t *body = localif_hello_print(&h);
 
 	if (rpc_new(link, c->m->e->s.clock, NULL, &cb, c, &c->rpc) != RC_OK) {
-		json_decref(body);
 		ended(c, REASON_INTERNAL, false, 0, "out of memory");
 		return;
 	}
 	c->link = NULL;
 	enter(c, EXTDEV_CHANNEL_HELLO);
-	if (body == NULL || rpc_ask(c->rpc, LOCALIF_HELLO, body, on_hello, NULL, c) != RC_OK)
-		ended(c, REASON_INTERNAL, false, 0, "out of memory");
-	json_decref(body);
+	ask(c, LOCALIF_HELLO, localif_hello_print(&h), on_hello, NULL);
 }
 
 /* --- life */

@@ -265,6 +265,7 @@ on_link_up(struct link *link, void *arg)
 	struct extdev_mt *m = arg;
 	struct localif_hello h = extdev_local_hello(m);
 	json_t *body = localif_hello_print(&h);
+	enum rc rc;
 
 	if (rpc_new(link, m->e->s.clock, NULL, &cb, m, &m->local.rpc) != RC_OK) {
 		json_decref(body);
@@ -274,9 +275,10 @@ on_link_up(struct link *link, void *arg)
 	m->local.link = NULL;
 	m->local.state = EXTDEV_LINK_HELLO;
 	/* tells of nothing that is stored: needs no turn */
-	if (body == NULL || rpc_ask(m->local.rpc, LOCALIF_HELLO, body, on_hello, NULL, m) != RC_OK)
-		down(m, REASON_INTERNAL, "out of memory");
+	rc = body == NULL ? RC_NOMEM : rpc_ask(m->local.rpc, LOCALIF_HELLO, body, on_hello, NULL, m);
 	json_decref(body);
+	if (rc != RC_OK && rc != RC_STATE)	/* STATE: its end is under way, and says why */
+		down(m, REASON_INTERNAL, rc_str(rc));
 }
 
 void

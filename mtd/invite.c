@@ -176,7 +176,7 @@ on_due(void *arg, enum rc rc)
 		rc = v->i->env.ask(v->i->env.arg, &v->device_id, LOCALIF_USE, body, on_answer, v);
 	json_decref(body);
 	if (rc != RC_OK)
-		end(v, rc == RC_NOTFOUND ? REASON_MT_NOT_CONNECTED : REASON_INTERNAL, "");
+		end(v, rc == RC_NOTFOUND || rc == RC_STATE ? REASON_MT_NOT_CONNECTED : REASON_INTERNAL, "");	/* STATE: not any more */
 }
 
 static void

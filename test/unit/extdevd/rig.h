@@ -604,14 +604,20 @@ rig_steps(const struct run_id *run, int step, int scenario)
 }
 
 static inline void
-rig_start(void)
+rig_start_on(struct link_net *net)
 {
 	struct extdev_seams s = { .clock = rig.clk, .guard = rig.guard, .rnd = &rig.rnd.rnd, .store = rig.store, .turn = rig.turn,
-	    .trace = rig.trace, .net = rig.net, .http = &rig.http, .mt_tls = rig.mt_tls };
+	    .trace = rig.trace, .net = net, .http = &rig.http, .mt_tls = rig.mt_tls };
 
 	ck_ok(extdev_new(&s, &rig.conf, &rig.e));
 	ck_ok(extdev_start(rig.e));
 	rig_run();
+}
+
+static inline void
+rig_start(void)
+{
+	rig_start_on(rig.net);
 }
 
 static inline int

@@ -1,4 +1,5 @@
 /* procedure and local: who asks, who joins, several MTs, renew, start, stop, and the link's life. */
+#include "common/link_impl.h"
 #include "test/unit/extdevd/rig.h"
 
 static struct rig_done d, d2, d3;
@@ -469,6 +470,83 @@ START_TEST(U9_a_deaf_MT)
 }
 END_TEST
 
+/* --- a link that comes up and is over in one breath, as a serial channel or TLS may: nothing can be said on it */
+
+struct brief {
+	struct link base;
+	struct clock_timer *timer;
+	bool was_up;
+};
+
+static struct span
+brief_input(struct link *l)
+{
+	(void)l;
+	return span_of(NULL, 0);
+}
+
+static void
+brief_size(struct link *l, size_t n)
+{
+	(void)l, (void)n;
+}
+
+static enum rc
+brief_write(struct link *l, struct span octets)
+{
+	(void)l, (void)octets;
+	return RC_STATE;
+}
+
+static void
+brief_free(struct link *l)
+{
+	clock_timer_free(((struct brief *)l)->timer);
+	free(l);
+}
+
+static void
+brief_step(void *arg)
+{
+	struct brief *l = arg;
+
+	clock_timer_set(l->timer, 0);
+	if (l->was_up) {
+		l->base.cb.on_closed(&l->base, REASON_LINK_SERIAL_ANEW, "it began again", l->base.arg);
+	} else {
+		l->was_up = true;
+		l->base.cb.on_up(&l->base, l->base.arg);
+	}
+}
+
+static enum rc
+brief_connect(void *ctx, const char *address, const struct link_options *opt, const struct link_cb *cb, void *arg, struct link **out)
+{
+	static const struct link_ops ops = { .input = brief_input, .drain = brief_size, .set_input_limit = brief_size, .write = brief_write,
+	    .free = brief_free };
+	struct brief *l = calloc(1, sizeof *l);
+
+	(void)ctx, (void)address, (void)opt;
+	ck_assert_ptr_nonnull(l);
+	l->base.ops = &ops;
+	link_set_cb(&l->base, cb, arg);
+	ck_ok(clock_timer_new(rig.clk, brief_step, l, &l->timer));
+	clock_timer_set(l->timer, 0);
+	*out = &l->base;
+	return RC_OK;
+}
+
+START_TEST(a_link_that_is_over_in_one_breath_says_why)
+{
+	static const struct link_net_ops ops = { .connect = brief_connect };
+	static struct link_net net = { .ops = &ops };
+
+	rig_start_on(&net);
+	ck_assert_str_eq(reason_get(rig.logged)->code, "link-serial-anew");
+	ck_assert_int_eq(rig.e->mts[0].local.state, EXTDEV_LINK_DOWN);
+}
+END_TEST
+
 START_TEST(an_MT_that_is_not_there)
 {
 	rig_start();
@@ -732,6 +810,7 @@ main(void)
 	tcase_add_test(l, U9_hello_comes_first);
 	tcase_add_loop_test(l, U9_no_mt_id_nothing_follows, 0, TABLE_N(hellos));
 	tcase_add_test(l, U9_a_deaf_MT);
+	tcase_add_test(l, a_link_that_is_over_in_one_breath_says_why);
 	tcase_add_test(l, an_MT_that_is_not_there);
 	tcase_add_test(l, back_off);
 	suite_add_tcase(s, l);
