@@ -28,8 +28,13 @@ stream_open() {
 	[ "$line" = a ]
 }
 stream_close() { [ -z "${stream:-}" ] || exec {stream}>&-; }
-# it ends: end of file or reset, and nothing more
-stream_ends() { not read -r -t 20 -u $stream line; }
+# it ends: end of file or reset, and nothing more; read's status is above 128 if it merely waited
+stream_ends() {
+	local rc=0
+	read -r -t 20 -u $stream line || rc=$?
+	[ $rc -ge 1 ]
+	[ $rc -le 128 ]
+}
 spki() { kj nafkcd device list | get --arg d "$device_id" '.devices[] | select(.device_id == $d) | .spki'; }
 audit_has() { kj nafkcd audit | jq -e --arg e "$1" --arg d "$device_id" '[.audit[] | select(.event == $e and .device_id == $d)] | length > 0' >/dev/null; }
 both_lost_it() { not has_key nafkcd && not has_key extdevd && not has_key mtd && no_tunnels; }
