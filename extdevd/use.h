@@ -9,8 +9,9 @@
  *	                                                          │   until a newer one is proven; an establishment
  *	                                                          └─> anything else: the same key again, after a while
  *
- * Pauses double from 1 s to 1 min, each shortened by up to a half at random; establishments that end, with a key or for good without
- * one, and yet with no tunnel, are at most EXTDEV_USE_PER_HOUR.
+ * Pauses double from 1 s to 1 min, each shortened by up to a half at random. Establishments that begin by themselves are bounded:
+ * with a key at the end and yet no tunnel, they are at most EXTDEV_USE_PER_HOUR; refused for good, the next one comes after a pause that
+ * doubles from 1 min to 10 min, and whoever wants a tunnel meanwhile hears that refusal: so who is taken back is served soon.
  */
 #ifndef EXTDEVD_USE_H
 #define EXTDEVD_USE_H
@@ -20,6 +21,8 @@
 
 #define EXTDEV_USE_PER_HOUR 6
 #define EXTDEV_USE_BACK_OFF_MS 1000	/* the first pause */
+#define EXTDEV_USE_BARRED_MS 60000	/* the first one after a refusal */
+#define EXTDEV_USE_BARRED_MAX_MS 600000
 
 struct extdev_forgetting;
 
@@ -52,6 +55,8 @@ struct extdev_use {
 	bool began;				/* the establishment under way is ours */
 	int64_t made_ms[EXTDEV_USE_PER_HOUR];	/* when the last ones ended; 0 = never */
 	unsigned next_made;
+	enum reason barred_why;			/* the last one was refused so; _NONE = it was not */
+	int64_t barred_ms, barred_ends_ms;	/* the pause after that */
 
 	struct clock_timer *renew;		/* renew.c */
 	struct triple renew_triple;		/* the key whose renewal is planned */
@@ -91,8 +96,9 @@ enum rc extdev_use_each_replaced(struct extdev *e, enum rc (*fn)(void *arg, cons
 void extdev_use_on_state(struct extdev *e, const struct mt_id *mt, const struct triple *t, const struct extdev_ua_state *a);
 /* No key, or none that is shared: an establishment by itself, unless there were too many. Its end is heard by use.c. */
 void extdev_use_establish(struct extdev_mt *m);
-/* One ended: with a key, or for good without one. */
+/* One ended: with a key; for good without one. */
 void extdev_use_count(struct extdev_use *u, int64_t now_ms);
+void extdev_use_bar(struct extdev_mt *m, enum reason why);
 /* The MT says, or the handshake, that c's key is not shared. */
 void extdev_use_not_shared(struct extdev_channel *c, const struct extdev_channel_end *end);
 /* The expiry timer of all tunnels: set, and run. */

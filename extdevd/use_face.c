@@ -62,8 +62,10 @@ extdev_use_on_key(struct extdev_mt *m, const struct extdev_key *k, bool reused)
 {
 	struct extdev_use *u = m->use;
 
-	if (!reused)
+	if (!reused) {
 		u->refused = false;
+		u->barred_why = REASON_NONE;
+	}
 	if (u->began && !reused)
 		extdev_use_count(u, clock_mono_ms(m->e->s.clock));
 	u->began = false;
@@ -82,7 +84,7 @@ extdev_use_on_no_key(struct extdev_mt *m, enum reason why, bool later, const cha
 
 	u->began = false;
 	if (ours && !later)
-		extdev_use_count(u, clock_mono_ms(m->e->s.clock));
+		extdev_use_bar(m, why);
 	if (ours || extdev_use_pick(m, &k) != RC_OK) {		/* else it concerns nobody here */
 		if (!later) {
 			u->lost = u->refused = false;
@@ -122,6 +124,7 @@ void
 extdev_use_on_accept(struct extdev_mt *m)
 {
 	memset(m->use->made_ms, 0, sizeof m->use->made_ms);
+	m->use->barred_why = REASON_NONE;
 	m->use->back_off_ms = EXTDEV_USE_BACK_OFF_MS;
 	at_once(m->use);
 }

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/rnd.h"
 #include "common/timeguard.h"
 #include "extdevd/service.h"
 #include "extdevd/state.h"
@@ -104,10 +105,40 @@ extdev_use_count(struct extdev_use *u, int64_t now_ms)
 }
 
 void
+extdev_use_bar(struct extdev_mt *m, enum reason why)
+{
+	struct extdev_use *u = m->use;
+	int64_t ms = u->barred_why == REASON_NONE ? EXTDEV_USE_BARRED_MS : 2 * u->barred_ms;
+	uint32_t less = 0;
+
+	u->barred_why = why;
+	u->barred_ms = ms < EXTDEV_USE_BARRED_MAX_MS ? ms : EXTDEV_USE_BARRED_MAX_MS;
+	if (rnd_below(m->e->s.rnd, (uint32_t)(u->barred_ms / 10), &less) != RC_OK)
+		less = 0;
+	u->barred_ends_ms = clock_mono_ms(m->e->s.clock) + u->barred_ms - less;
+}
+
+/* Not before so many ms, and why; 0: now. An operator may try at any time. */
+static int64_t
+bounded(const struct extdev_mt *m, enum reason *why)
+{
+	const struct extdev_use *u = m->use;
+	int64_t now_ms = clock_mono_ms(m->e->s.clock), oldest = u->made_ms[u->next_made];
+
+	if (u->barred_why != REASON_NONE && u->barred_ends_ms > now_ms && TAILQ_EMPTY(&u->users)) {
+		*why = u->barred_why;
+		return u->barred_ends_ms - now_ms;
+	}
+	*why = REASON_EXT_USE_LOOP;
+	return oldest != 0 && oldest + HOUR_MS > now_ms ? oldest + HOUR_MS - now_ms : 0;
+}
+
+void
 extdev_use_establish(struct extdev_mt *m)
 {
 	struct extdev_use *u = m->use;
-	int64_t oldest = u->made_ms[u->next_made], left = oldest + HOUR_MS - clock_mono_ms(m->e->s.clock);
+	enum reason why;
+	int64_t left;
 
 	if (m->p.state != EXTDEV_IDLE)
 		return;		/* its end is told */
@@ -116,11 +147,10 @@ extdev_use_establish(struct extdev_mt *m)
 		u->began = true;
 		return;
 	}
-	if (oldest != 0 && left > 0) {
-		log_reason(REASON_EXT_USE_LOOP, "use: mt=%s: %d establishments within the hour; no other before %d s are over", m->conf->name,
-		    EXTDEV_USE_PER_HOUR, (int)(left / 1000));
-		extdev_services_on_no_tunnel(m, REASON_EXT_USE_LOOP);
-		extdev_use_not_now(m, REASON_EXT_USE_LOOP, left, "");
+	if ((left = bounded(m, &why)) > 0) {
+		log_reason(why, "use: mt=%s: no establishment begins by itself before %d s are over", m->conf->name, (int)(left / 1000));
+		extdev_services_on_no_tunnel(m, why);
+		extdev_use_not_now(m, why, left, "");
 		return;
 	}
 	log_info("use: mt=%s mt_id=%s: %s: an establishment begins by itself", m->conf->name, m->id.s,

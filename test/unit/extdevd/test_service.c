@@ -154,6 +154,31 @@ START_TEST(no_key_can_be_made)
 }
 END_TEST
 
+/* It was refused for good: who comes meanwhile hears that, and nobody is asked; once it is taken back, whoever comes is served. */
+START_TEST(U3_a_refusal_that_is_taken_back)
+{
+	static struct use_user a, b, c;	/* they hear of the end after the test's */
+
+	use_connect(&a, PORT);
+	rig_info(NULL);
+	rig_derive(NULL, B1);
+	rig_naf_error(403, "blocked", NULL);
+	ck_assert(a.closed);
+	for (int i = 0; i < 5; i++) {
+		rig_advance(10000);
+		use_connect(&b, PORT);
+		ck_assert(b.closed);
+		ck_assert_int_eq(rig.n_requests, 1);
+	}
+	rig_advance(10000);
+	use_connect(&c, PORT);
+	use_new_key(B2, 2, 3600);
+	use_say(&c, "served");
+	ck_assert_str_eq(c.got, "served");
+	link_free(c.link);
+}
+END_TEST
+
 START_TEST(a_newcomer_after_failures_need_not_wait_out_the_pause)
 {
 	static struct use_user a, b;	/* they hear of the end after the test's */
@@ -444,6 +469,7 @@ main(void)
 	tcase_add_checked_fixture(k, setup_no_key, use_teardown);
 	tcase_add_test(k, seed_7_3_a_connection_that_waits_brings_a_key);
 	tcase_add_test(k, no_key_can_be_made);
+	tcase_add_test(k, U3_a_refusal_that_is_taken_back);
 	suite_add_tcase(s, k);
 	return unit_run(s);
 }

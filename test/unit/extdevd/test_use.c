@@ -330,7 +330,7 @@ START_TEST(U3_a_Key_Center_that_always_refuses_is_not_asked_for_ever)
 	use.answer = REASON_LOCAL_UNKNOWN_KEY;
 	rig.mts[0].use_on_connect = true;
 	mt_uses(B1);
-	for (int i = 0; i < 650; i++) {		/* almost an hour */
+	for (int i = 0; i < 500; i++) {		/* 42 minutes */
 		rig_advance(5000);
 		if (TAILQ_EMPTY(&rig.mt.in))
 			continue;
@@ -338,8 +338,20 @@ START_TEST(U3_a_Key_Center_that_always_refuses_is_not_asked_for_ever)
 		rig_derive(B1, B1);
 		rig_naf_error(403, "refused", NULL);
 	}
-	ck_assert_int_eq(rig.n_requests, 1 + EXTDEV_USE_PER_HOUR);
+	ck_assert_int_ge(rig.n_requests, 1 + 6);
+	ck_assert_int_le(rig.n_requests, 1 + 9);
 	ck_assert_int_eq(rig_keys().confirmed, 1);
+	/* and when it does no more, that is found out soon */
+	for (int i = 0; i < 121 && TAILQ_EMPTY(&rig.mt.in); i++)
+		rig_advance(5000);
+	use.answer = REASON_NONE;
+	rig_info(NULL);
+	rig_derive(NULL, B2);
+	use.key = 2;
+	rig_naf_key(2, 3600);
+	rig_complete(B2, 2);
+	rig_advance(4000);
+	ck_assert_int_eq(use_tunnels(), 1);
 }
 END_TEST
 
@@ -389,7 +401,7 @@ START_TEST(K12_another_SIM_is_not_tried_for_ever)
 		rig_derive(B3, B3);
 		rig_naf_key(3, 864000);
 	}
-	ck_assert_int_eq(rig.n_requests, before + EXTDEV_USE_PER_HOUR);
+	ck_assert_int_le(rig.n_requests, before + 8);
 	ck_ok(store_begin(rig.store));
 	ck_ok(extdev_store_drop_pseudonyms(rig.store, MT1));
 	ck_ok(store_end(rig.store, true));
