@@ -19,20 +19,29 @@ nafkc_conf_default(struct nafkc_conf *c)
 	c->zn.watchdog_s = 30;
 }
 
+/* N2. Where devices are listed nobody can make up new ones, and one that is forgotten would not be admitted any more. */
+static struct nafkc_keep
+keep(const struct nafkc *k)
+{
+	return (struct nafkc_keep){ k->conf.audit_keep_s, k->conf.devices == NAFKC_LISTED ? NAFKC_KEEP_EVER : k->conf.audit_keep_s };
+}
+
 static enum rc
 purge_slice(void *arg, int64_t now_s, unsigned max, unsigned *n)
 {
 	const struct nafkc *k = arg;
+	struct nafkc_keep how = keep(k);
 
-	return nafkc_store_purge(k->s.store, now_s, k->conf.audit_keep_s, max, n);
+	return nafkc_store_purge(k->s.store, now_s, &how, max, n);
 }
 
 static int64_t
 purge_next(void *arg)
 {
 	const struct nafkc *k = arg;
+	struct nafkc_keep how = keep(k);
 
-	return nafkc_store_next_expiry(k->s.store, k->conf.audit_keep_s);
+	return nafkc_store_next_expiry(k->s.store, &how);
 }
 
 static int64_t

@@ -106,6 +106,13 @@ static const char *const migrations[] = {
 	"CREATE INDEX key_expires ON key (expires);"
 	"CREATE INDEX key_device ON key (device_id, expires);"
 	"CREATE INDEX key_marked ON key (state) WHERE state = 'marked';",
+
+	"ALTER TABLE device ADD COLUMN idle INTEGER;"	/* its last key, or what was left of one, went then; NULL = not known to have none */
+	"CREATE INDEX device_idle ON device (idle) WHERE idle IS NOT NULL;"
+	"CREATE INDEX tombstone_device ON tombstone (device_id);"
+	"UPDATE device SET idle = (SELECT max(at) FROM audit) WHERE spki IS NOT NULL"	/* as near to now as is stored */
+	"  AND NOT EXISTS (SELECT 1 FROM key k WHERE k.device_id = device.device_id)"
+	"  AND NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.device_id = device.device_id);",
 };
 
 static const char *const sql[NAFKC_SQL_COUNT_OF] = {

@@ -121,10 +121,18 @@ enum rc nafkc_store_list_audit(struct store *st, unsigned max, json_t *out) MUST
 
 /* --- T1 */
 
-/* Keys and tombstones with expires <= now_s, then audit rows older than audit_keep_s: at most max of them. */
-enum rc nafkc_store_purge(struct store *st, int64_t now_s, int64_t audit_keep_s, unsigned max, unsigned *n) MUST_USE;
+/*
+ * How long audit rows are kept, and a Device_ID that no key and no tombstone is there for (N2). One that is blocked or has a lifetime of
+ * its own stays.
+ */
+struct nafkc_keep {
+	int64_t audit_s, devices_s;
+};
+#define NAFKC_KEEP_EVER (INT64_MAX / 2)
+/* Keys and tombstones with expires <= now_s, then audit rows, then devices that are old enough: at most max of them. */
+enum rc nafkc_store_purge(struct store *st, int64_t now_s, const struct nafkc_keep *keep, unsigned max, unsigned *n) MUST_USE;
 /* When the next row is due, INT64_MAX = none. */
-int64_t nafkc_store_next_expiry(struct store *st, int64_t audit_keep_s);
+int64_t nafkc_store_next_expiry(struct store *st, const struct nafkc_keep *keep);
 struct nafkc_counts {
 	int64_t keys, devices, tombstones;
 };

@@ -10,6 +10,11 @@
 	"(EXISTS (SELECT 1 FROM block WHERE kind = 0 AND value = d.device_id) OR" \
 	" EXISTS (SELECT 1 FROM block WHERE kind = 1 AND value = lower(hex(d.spki))))"
 
+/* Of the device row d: is there something that it is needed for? */
+#define NAFKC_SQL_HELD \
+	"(d.lifetime_max <> 0 OR EXISTS (SELECT 1 FROM key k WHERE k.device_id = d.device_id) OR" \
+	" EXISTS (SELECT 1 FROM tombstone t WHERE t.device_id = d.device_id) OR " NAFKC_SQL_BLOCKED ")"
+
 #define NAFKC_SQL(X) \
 	X(PUT_KEY, "INSERT INTO key (naf_id, btid, device_id, ks_local_mt, kcv, issued, expires, state, spki, ks_expires, issuer, mt_pseudonym)" \
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11)") \
@@ -64,12 +69,20 @@
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \
 	X(EACH_AUDIT, "SELECT at, event, device_id, btid, naf_id, kcv, expires, lower(ifnull(hex(spki), '')), subject, reason, was FROM audit" \
 	    " ORDER BY id DESC LIMIT ?1") \
+	X(IDLE_BY_KEY, "UPDATE device SET idle = ?1 WHERE device_id IN" \
+	    " (SELECT device_id FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
+	X(IDLE_BY_TOMBSTONE, "UPDATE device SET idle = ?1 WHERE device_id IN" \
+	    " (SELECT device_id FROM tombstone WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
+	X(KEEP_DEVICE, "UPDATE device AS d SET idle = NULL WHERE device_id IN" \
+	    " (SELECT device_id FROM device WHERE idle <= ?1 ORDER BY idle LIMIT ?2) AND " NAFKC_SQL_HELD) \
+	X(FORGET_DEVICE, "DELETE FROM device AS d WHERE device_id IN" \
+	    " (SELECT device_id FROM device WHERE idle <= ?1 ORDER BY idle LIMIT ?2) AND NOT " NAFKC_SQL_HELD) \
 	X(EXPIRE_KEY, "DELETE FROM key WHERE id IN (SELECT id FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
 	X(EXPIRE_TOMBSTONE, "DELETE FROM tombstone WHERE (naf_id, btid, device_id) IN" \
 	    " (SELECT naf_id, btid, device_id FROM tombstone WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
 	X(EXPIRE_AUDIT, "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= ?1 ORDER BY at LIMIT ?2)") \
 	X(NEXT, "SELECT min(t) FROM (SELECT min(expires) AS t FROM key UNION ALL SELECT min(expires) FROM tombstone" \
-	    " UNION ALL SELECT min(at) + ?1 FROM audit)") \
+	    " UNION ALL SELECT min(at) + ?1 FROM audit UNION ALL SELECT min(idle) + ?2 FROM device WHERE idle IS NOT NULL)") \
 	X(COUNT, "SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM device), (SELECT count(*) FROM tombstone)")
 
 enum nafkc_sql {

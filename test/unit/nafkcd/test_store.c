@@ -4,6 +4,8 @@
 
 #include <sqlite3.h>
 
+#define KEEP(s) (&(struct nafkc_keep){ (s), NAFKC_KEEP_EVER })
+
 static struct world w;
 static struct said s;
 
@@ -128,21 +130,149 @@ START_TEST(t1_purge_takes_keys_first_then_old_audit_rows_in_slices)
 		ck_ok(nafkc_store_put_audit(w.store, &row));
 	}
 	ck_ok(store_end(w.store, true));
-	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 2000), NOW);
-	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 900), NOW - 100);
-	ck_ok(nafkc_store_purge(w.store, NOW + 20, 2000, 15, &n));
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, KEEP(2000)), NOW);
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, KEEP(900)), NOW - 100);
+	ck_ok(nafkc_store_purge(w.store, NOW + 20, KEEP(2000), 15, &n));
 	ck_assert_uint_eq(n, 15);
-	ck_ok(nafkc_store_purge(w.store, NOW + 20, 2000, 15, &n));
+	ck_ok(nafkc_store_purge(w.store, NOW + 20, KEEP(2000), 15, &n));
 	ck_assert_uint_eq(n, 6);
 	ck_ok(nafkc_store_count(w.store, &c));
 	ck_assert_int_eq(c.keys, 9);
-	ck_ok(nafkc_store_purge(w.store, NOW + 20, 1000, 15, &n));	/* audit: at <= NOW + 20 - 1000 */
+	ck_ok(nafkc_store_purge(w.store, NOW + 20, KEEP(1000), 15, &n));	/* audit: at <= NOW + 20 - 1000 */
 	ck_assert_uint_eq(n, 15);
-	ck_ok(nafkc_store_purge(w.store, NOW + 20, 1000, 15, &n));
+	ck_ok(nafkc_store_purge(w.store, NOW + 20, KEEP(1000), 15, &n));
 	ck_assert_uint_eq(n, 6);
-	ck_ok(nafkc_store_purge(w.store, NOW + 1000, 0, 100, &n));
+	ck_ok(nafkc_store_purge(w.store, NOW + 1000, KEEP(0), 100, &n));
 	ck_assert_uint_eq(n, 18);
-	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 0), INT64_MAX);
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, KEEP(0)), INT64_MAX);
+	close_world();
+}
+END_TEST
+
+#define DAY 86400
+
+static void
+purge_at(int64_t now_s, int64_t keep_s)
+{
+	const struct nafkc_keep keep = { keep_s, keep_s };
+	unsigned n = 1;
+
+	for (int i = 0; n > 0; i++) {
+		ck_assert_int_lt(i, 50);
+		ck_ok(store_begin(w.store));
+		ck_ok(nafkc_store_purge(w.store, now_s, &keep, 3, &n));
+		ck_ok(store_end(w.store, true));
+	}
+	ck_assert_int_gt(nafkc_store_next_expiry(w.store, &keep), now_s);
+}
+
+static int
+devices(void)
+{
+	struct nafkc_counts c;
+
+	ck_ok(nafkc_store_count(w.store, &c));
+	return (int)c.devices;
+}
+
+static void
+put_device(const char *id, int64_t lifetime_max_s, int64_t key_expires_s)
+{
+	struct nafkc_device d = { .state = NAFKC_DEVICE_ALLOWED, .bound = true, .lifetime_max_s = lifetime_max_s };
+	struct nafkc_key k = key_of(BTID, id, key_expires_s);
+
+	strcpy(d.id.s, id);
+	memcpy(d.spki, key_a, 32);
+	ck_ok(store_begin(w.store));
+	ck_ok(nafkc_store_put_device(w.store, &d));
+	ck_ok(store_end(w.store, true));
+	if (key_expires_s > 0)
+		put(&k, 1);
+}
+
+/* A Device_ID is its public key's as long as it has a key or a tombstone, and audit_keep from then on; some stay for ever. */
+START_TEST(n2_device_ids_that_nobody_has_a_key_of_are_forgotten_in_the_end)
+{
+	struct nafkc_target t = { .scope = NAFKC_SCOPE_TRIPLE };
+	char id[16];
+	int64_t n;
+
+	open_world();
+	for (int i = 0; i < 10; i++) {
+		snprintf(id, sizeof id, "made-up-%d", i);
+		put_device(id, 0, NOW + 100);
+	}
+	put_device("never-used", 0, 0);		/* by rebind: waits for its owner */
+	put_device("limited", 77, NOW + 100);
+	put_device("blocked", 0, NOW + 100);
+	put_device("back", 0, NOW + 100);
+	put_device("revoked", 0, NOW + 100);
+	t.triple = key_of(BTID, "revoked", 0).triple;
+	ck_ok(store_begin(w.store));
+	ck_ok(nafkc_store_end_keys(w.store, &t, NOW, NOW, "key-invalidated", "invalidated", &n));
+	t = (struct nafkc_target){ .scope = NAFKC_SCOPE_DEVICE };
+	strcpy(t.triple.device_id.s, "blocked");
+	ck_ok(nafkc_store_put_block(w.store, &t, NULL, NOW));
+	ck_ok(store_end(w.store, true));
+	purge_at(NOW + 200, DAY);
+	ck_assert_int_eq(devices(), 15);
+	purge_at(NOW + 200 + DAY - 1, DAY);	/* the tombstone goes */
+	ck_assert_int_eq(devices(), 15);
+	put_device("back", 0, NOW + 3 * DAY);	/* and gets a key again */
+	purge_at(NOW + 200 + DAY, DAY);
+	ck_assert_int_eq(devices(), 5);
+	purge_at(NOW + 200 + 2 * DAY, DAY);
+	ck_assert_int_eq(devices(), 4);
+	purge_at(NOW + 4 * DAY, DAY);		/* the key of "back" goes */
+	ck_assert_int_eq(devices(), 4);
+	purge_at(NOW + 5 * DAY, DAY);
+	ck_assert_int_eq(devices(), 3);
+	purge_at(NOW + 500 * DAY, DAY);
+	ck_assert_int_eq(devices(), 3);
+	close_world();
+}
+END_TEST
+
+/* A tombstone that outlives the time holds its Device_ID. */
+START_TEST(n2_a_tombstone_holds_its_device_id)
+{
+	struct nafkc_target t = { .scope = NAFKC_SCOPE_TRIPLE };
+	struct nafkc_key k;
+	int64_t n;
+
+	open_world();
+	put_device("mine", 0, NOW + 100);
+	k = key_of(BTID2, "mine", NOW + 300);
+	k.ks_expires_s = NOW + 3 * DAY;
+	put(&k, 2);
+	purge_at(NOW + 200, DAY);		/* idle, as far as is known */
+	t.triple = k.triple;
+	ck_ok(store_begin(w.store));
+	ck_ok(nafkc_store_end_keys(w.store, &t, NOW + 200, NOW + 200, "key-invalidated", "invalidated", &n));
+	ck_ok(store_end(w.store, true));
+	ck_assert_int_eq(n, 1);
+	purge_at(NOW + 2 * DAY, DAY);
+	ck_assert_int_eq(devices(), 1);
+	purge_at(NOW + 3 * DAY, DAY);
+	ck_assert_int_eq(devices(), 1);
+	purge_at(NOW + 4 * DAY, DAY);
+	ck_assert_int_eq(devices(), 0);
+	close_world();
+}
+END_TEST
+
+/* Where they are listed they are the operator's. */
+START_TEST(n2_listed_device_ids_stay)
+{
+	unsigned n;
+
+	open_world();
+	put_device("mine", 0, NOW + 100);
+	ck_ok(store_begin(w.store));
+	for (int i = 0; i < 3; i++)
+		ck_ok(nafkc_store_purge(w.store, NOW + 200 + i * 1000LL * DAY, KEEP(DAY), 100, &n));
+	ck_ok(store_end(w.store, true));
+	ck_assert_int_eq(devices(), 1);
 	close_world();
 }
 END_TEST
@@ -330,6 +460,9 @@ main(void)
 	tcase_add_test(t, a_key_reads_back_and_only_by_its_whole_triple);
 	tcase_add_test(t, t1_no_key_from_the_moment_of_its_expiry);
 	tcase_add_test(t, t1_purge_takes_keys_first_then_old_audit_rows_in_slices);
+	tcase_add_test(t, n2_device_ids_that_nobody_has_a_key_of_are_forgotten_in_the_end);
+	tcase_add_test(t, n2_a_tombstone_holds_its_device_id);
+	tcase_add_test(t, n2_listed_device_ids_stay);
 	tcase_add_loop_test(t, devices_read_back_with_and_without_a_public_key, 0, 2);
 	tcase_add_test(t, a_row_moved_elsewhere_does_not_open);
 	tcase_add_test(t, what_was_answered_is_there_after_kill_9);
