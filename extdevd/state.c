@@ -57,7 +57,7 @@ least(void *arg, const struct extdev_key *k)
 static void
 arm(struct extdev *e)
 {
-	int64_t now = timeguard_now(e->s.guard), sure = extdev_store_least_sure(e->s.store, now), wait = e->conf.state_interval_s;
+	int64_t now = timeguard_now(e->s.guard), sure = extdev_store_least_sure(e->s.store, now, INT64_MIN), wait = e->conf.state_interval_s;
 
 	(void)!extdev_use_each_replaced(e, least, &sure);
 	if (e->state.back_off_s > 0)
@@ -67,17 +67,15 @@ arm(struct extdev *e)
 	clock_timer_set(e->state.round, wait * 1000 - jitter(e, wait));
 }
 
-/* The end of the grace of some key ends its use. */
+/* The end of the grace of some key ends its use: the next one that ends. Those of other Key Centers may have ended long ago. */
 static void
 arm_lapse(struct extdev *e)
 {
-	int64_t now = timeguard_now(e->s.guard), sure, wait;
+	int64_t now = timeguard_now(e->s.guard), grace = e->conf.state_grace_s, sure;
 
-	if (e->conf.state_grace_s == 0 || (sure = extdev_store_least_sure(e->s.store, now)) == INT64_MAX)
+	if (grace == 0 || (sure = extdev_store_least_sure(e->s.store, now, now - grace)) == INT64_MAX)
 		return;
-	wait = sure + e->conf.state_grace_s + 1 - now;
-	if (wait > 0)
-		clock_timer_set(e->state.lapse, wait * 1000);
+	clock_timer_set(e->state.lapse, (sure + grace + 1 - now) * 1000);
 }
 
 static void

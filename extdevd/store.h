@@ -106,8 +106,8 @@ enum rc extdev_store_stand_by(struct store *st, const struct mt_id *mt, const st
     const char *etag) MUST_USE;
 /* It took the key back. RC_NOTFOUND. */
 enum rc extdev_store_delete_key(struct store *st, const struct mt_id *mt, const struct triple *t) MUST_USE;
-/* The least sure_s of a live key, INT64_MAX = there is none. */
-int64_t extdev_store_least_sure(struct store *st, int64_t now_s);
+/* The least sure_s of a live key that is from_s or later, INT64_MAX = there is none. */
+int64_t extdev_store_least_sure(struct store *st, int64_t now_s, int64_t from_s);
 
 /* The pseudonym that came with the last confirmed key. "" = none did. RC_NOTFOUND: no key is confirmed yet, or any SIM is welcome. */
 enum rc extdev_store_get_pseudonym(struct store *st, const struct mt_id *mt, const struct naf_id *naf,

@@ -105,7 +105,7 @@ static const char *const sql[EXTDEV_SQL_N] = {
 	[EXTDEV_SQL_NEXT_EXPIRY] = "SELECT min(expires) FROM key",
 	[EXTDEV_SQL_STAND_BY_KEY] = "UPDATE key SET sure = max(sure, ?5), etag = ?6, expires = min(expires, ?7) WHERE " THIS_KEY,
 	[EXTDEV_SQL_DELETE_KEY] = "DELETE FROM key WHERE " THIS_KEY,
-	[EXTDEV_SQL_OLDEST_SURE] = "SELECT min(sure) FROM key WHERE expires > ?1",
+	[EXTDEV_SQL_OLDEST_SURE] = "SELECT min(sure) FROM key WHERE expires > ?1 AND sure >= ?2",
 	[EXTDEV_SQL_GET_PSEUDONYM] = "SELECT pseudonym FROM pseudonym WHERE mt_id = ?1 AND naf_id = ?2",
 	[EXTDEV_SQL_KEEP_PSEUDONYM] =
 	    "INSERT OR REPLACE INTO pseudonym (mt_id, naf_id, pseudonym) SELECT mt_id, naf_id, pseudonym FROM key WHERE " THIS_KEY,

@@ -30,12 +30,12 @@ extdev_store_delete_key(struct store *st, const struct mt_id *mt, const struct t
 }
 
 int64_t
-extdev_store_least_sure(struct store *st, int64_t now_s)
+extdev_store_least_sure(struct store *st, int64_t now_s, int64_t from_s)
 {
 	sqlite3_stmt *q = NULL;
 	int64_t at = INT64_MAX;
 
-	if (sql_bind(st, EXTDEV_SQL_OLDEST_SURE, &q, "i", now_s) == RC_OK && sql_step(q) == RC_OK) {
+	if (sql_bind(st, EXTDEV_SQL_OLDEST_SURE, &q, "ii", now_s, from_s) == RC_OK && sql_step(q) == RC_OK) {
 		if (sqlite3_column_type(q, 0) != SQLITE_NULL)
 			at = sqlite3_column_int64(q, 0);
 		sql_done(q);

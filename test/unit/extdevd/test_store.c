@@ -426,9 +426,9 @@ START_TEST(N9_N10_what_the_Key_Center_says)
 
 	ck_rc(extdev_store_stand_by(st, &mt1, &r.triple, NOW, 3000, ""), RC_NOTFOUND);
 	ck_rc(extdev_store_delete_key(st, &mt1, &r.triple), RC_NOTFOUND);
-	ck_assert_int_eq(extdev_store_least_sure(st, NOW), INT64_MAX);
+	ck_assert_int_eq(extdev_store_least_sure(st, NOW, 0), INT64_MAX);
 	ck_ok(put(&mt1, B1, 1, 2000));
-	ck_assert_int_eq(extdev_store_least_sure(st, NOW), 0);
+	ck_assert_int_eq(extdev_store_least_sure(st, NOW, 0), 0);
 	ck_ok(extdev_store_stand_by(st, &mt1, &r.triple, NOW, 3000, "\"one\""));
 	ck_ok(extdev_store_find_key(st, &mt1, &r.triple, &k));
 	ck_assert_int_eq(k.expires_s, 2000);
@@ -440,8 +440,10 @@ START_TEST(N9_N10_what_the_Key_Center_says)
 	ck_assert_int_eq(k.expires_s, 1500);
 	ck_assert_int_eq(k.sure_s, NOW);
 	extdev_key_clear(&k);
-	ck_assert_int_eq(extdev_store_least_sure(st, NOW), NOW);
-	ck_assert_int_eq(extdev_store_least_sure(st, 1500), INT64_MAX);
+	ck_assert_int_eq(extdev_store_least_sure(st, NOW, 0), NOW);
+	ck_assert_int_eq(extdev_store_least_sure(st, NOW, NOW), NOW);
+	ck_assert_int_eq(extdev_store_least_sure(st, NOW, NOW + 1), INT64_MAX);
+	ck_assert_int_eq(extdev_store_least_sure(st, 1500, 0), INT64_MAX);
 	ck_ok(extdev_store_delete_key(st, &mt1, &r.triple));
 	ck_assert_str_eq(keys(0), "");
 }

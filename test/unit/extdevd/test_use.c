@@ -616,6 +616,45 @@ setup_before_use(void)
 		rig_state(304, NULL, NULL);
 }
 
+static void
+setup_grace(void)
+{
+	struct rig_done d;
+
+	rig_new();
+	memset(&use, 0, sizeof use);
+	rig.conf.state_grace_s = 600;
+	use_listen();
+	rig_start();
+	use.key = 1;
+	rig_scenario1(&d, B1, 1);
+}
+
+/* Another Key Center's key is past its grace already; this one ends at the end of its own, to the second. */
+START_TEST(N10_each_key_ends_at_the_end_of_its_own_grace)
+{
+	struct extdev_key other = { .from = { .mt_id = { MT2 }, .run = { "x" } }, .expires_s = T0 + 7200, .state = EXTDEV_CONFIRMED,
+	    .sure_s = T0 - 290 };
+	struct use_done u;
+
+	other.from.triple.naf_id = rig.centers[1].naf_id;
+	ck_ok(btid_parse(span_str(B3), &other.from.triple.btid));
+	ck_ok(device_id_parse(span_str(DEV), &other.from.triple.device_id));
+	other.ks = rig_key(3);
+	ck_ok(store_begin(rig.store));
+	ck_ok(extdev_store_put_key(rig.store, &other, T0));
+	ck_ok(store_end(rig.store, true));
+	secret_free(other.ks);
+	extdev_state_on_key(rig.e);
+	use_ask(&u);
+	ck_assert_int_eq(use_tunnels(), 1);
+	rig_advance(T0_MS + 600 * 1000 - clock_now_ms(rig.clk));
+	ck_assert_int_eq(use_tunnels(), 1);
+	rig_advance(1000);
+	ck_assert_int_eq(use_tunnels(), 0);
+}
+END_TEST
+
 START_TEST(N10_the_Key_Center_is_asked_first)
 {
 	struct use_done d;
@@ -741,7 +780,7 @@ main(void)
 {
 	Suite *s = suite_create("use");
 	TCase *plain = tcase_create("use"), *on_connect = tcase_create("on_connect"), *tls = tcase_create("tls"),
-	    *before = tcase_create("before use");
+	    *before = tcase_create("before use"), *grace = tcase_create("grace");
 
 	tcase_add_checked_fixture(plain, setup_plain, use_teardown);
 	tcase_add_test(plain, U4_an_operator_starts_it);
@@ -779,12 +818,15 @@ main(void)
 	tcase_add_checked_fixture(tls, setup_tls, use_teardown);
 	tcase_add_test(tls, U8_messages_and_tunnels_alike);
 	tcase_add_test(tls, U8_an_MT_without_certificates_is_named_and_not_talked_to);
+	tcase_add_checked_fixture(grace, setup_grace, use_teardown);
+	tcase_add_test(grace, N10_each_key_ends_at_the_end_of_its_own_grace);
 	tcase_add_checked_fixture(before, setup_before_use, use_teardown);
 	tcase_add_test(before, N10_the_Key_Center_is_asked_first);
 	tcase_add_test(before, N10_what_it_took_back_is_not_used_and_no_other_is_made);
 	tcase_add_test(before, N10_with_nobody_to_ask_it_is_used);
 	tcase_add_test(before, N10_a_stop_while_it_is_asked);
 	suite_add_tcase(s, before);
+	suite_add_tcase(s, grace);
 	suite_add_tcase(s, plain);
 	suite_add_tcase(s, tls);
 	suite_add_tcase(s, on_connect);
