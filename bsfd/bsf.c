@@ -106,6 +106,13 @@ bsf_start(struct bsf *b)
 }
 
 void
+bsf_reload(struct bsf *b)
+{
+	if (bsf_zn_reload(b->zn) != RC_OK)
+		log_error("zn: the CRL stays as it was");
+}
+
+void
 bsf_stop(struct bsf *b, void (*done)(void *arg), void *arg)
 {
 	b->stopping = true;	/* Ub's answers wait for the turn only, which ends before done can come */

@@ -61,7 +61,7 @@ struct bsf_conf {
 	struct {
 		const char *host, *realm;		/* our Diameter identity */
 		const char *listen, *listen_tls;	/* "127.0.0.1:3868", ADDRESS:PORT; NULL = no such listener */
-		const char *cert, *key, *ca;
+		const char *cert, *key, *ca, *crl;	/* of listen_tls; crl NULL = none */
 		bool insecure;				/* plain TCP beyond loopback is allowed (B3) */
 		bool strict;				/* as dia_check(): refuse what is merely unusual */
 		int64_t watchdog_s;
@@ -123,6 +123,8 @@ enum reason bsf_naf_add(struct bsf *b, const json_t *o, json_t **out, char text[
  */
 extern const struct ctl_op bsf_ctl_ops[];
 /* As in daemon.h. */
+/* SIGHUP: the CRL of Zn is read again, for connections to come; the log says if it cannot be. */
+void bsf_reload(struct bsf *b);
 void bsf_health(void *bsf, json_t *problems);
 void bsf_status(void *bsf, json_t *o);
 

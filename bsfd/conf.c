@@ -17,7 +17,7 @@ static cfg_opt_t peer_options[] = { CFG_STR("realm", NULL, CFGF_NONE), CFG_BOOL(
 static cfg_opt_t zn_options[] = {
 	CFG_STR("host", NULL, CFGF_NONE), CFG_STR("realm", NULL, CFGF_NONE), CFG_STR("listen", NULL, CFGF_NONE),
 	CFG_STR("listen_tls", NULL, CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
-	CFG_STR("ca", NULL, CFGF_NONE), CFG_BOOL("insecure", cfg_false, CFGF_NONE), CFG_BOOL("strict", cfg_false, CFGF_NONE),
+	CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("crl", NULL, CFGF_NONE), CFG_BOOL("insecure", cfg_false, CFGF_NONE), CFG_BOOL("strict", cfg_false, CFGF_NONE),
 	CFG_STR("watchdog", "30s", CFGF_NONE), CFG_SEC("peer", peer_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
 };
 cfg_opt_t bsf_options[] = {
@@ -84,6 +84,7 @@ read_zn(struct conf *c, cfg_t *s, struct bsf_conf *out)
 		out->zn.cert = conf_text(c, s, "cert", CONF_FILE);
 		out->zn.key = conf_text(c, s, "key", CONF_PRIVATE_FILE);
 		out->zn.ca = conf_text(c, s, "ca", CONF_FILE);
+		out->zn.crl = conf_optional(c, s, "crl", CONF_FILE);
 	}
 	out->zn.insecure = conf_bool(c, s, "insecure");
 	if (out->zn.listen != NULL && !out->zn.insecure && strncmp(out->zn.listen, "127.", 4) != 0 && strncmp(out->zn.listen, "[::1]:", 6) != 0)

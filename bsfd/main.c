@@ -58,6 +58,14 @@ bound(void *core, json_t *o)
 		(void)json_object_set_new(o, "zn_tls", host_port(tls));
 }
 
+/* The CRL of Zn is read again. */
+static void
+reload(void *core, const void *conf)
+{
+	(void)conf;
+	bsf_reload(core);
+}
+
 static void
 http_stopped(void *core)
 {
@@ -96,6 +104,7 @@ main(int argc, char **argv)
 		.bound = bound,
 		.health = bsf_health,
 		.status = bsf_status,
+		.reload = reload,
 		.stop = stop,
 		.free = end,
 	};

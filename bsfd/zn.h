@@ -26,6 +26,8 @@ struct bsf_zn {
 
 enum rc bsf_zn_new(struct bsf *b, struct bsf_zn **out) MUST_USE;
 enum rc bsf_zn_start(struct bsf_zn *z) MUST_USE;
+/* The CRL is read again, for connections to come. RC_SYNTAX, logged: it stays as it was. */
+enum rc bsf_zn_reload(struct bsf_zn *z) MUST_USE;
 void bsf_zn_stop(struct bsf_zn *z, void (*done)(void *arg), void *arg);
 /* NULL is fine. */
 void bsf_zn_free(struct bsf_zn *z);

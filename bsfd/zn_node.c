@@ -165,6 +165,8 @@ bsf_zn_new(struct bsf *b, struct bsf_zn **out)
 	if (b->conf.zn.listen_tls != NULL)
 		rc = link_tls_new(b->conf.zn.cert, b->conf.zn.key, b->conf.zn.ca, b->s.clock, &z->tls);
 	if (rc == RC_OK)
+		rc = bsf_zn_reload(z);
+	if (rc == RC_OK)
 		rc = make_node(z);
 	if (rc != RC_OK) {
 		bsf_zn_free(z);
@@ -172,6 +174,14 @@ bsf_zn_new(struct bsf *b, struct bsf_zn **out)
 	}
 	*out = z;
 	return RC_OK;
+}
+
+enum rc
+bsf_zn_reload(struct bsf_zn *z)
+{
+	const char *crl = z->b->conf.zn.crl;
+
+	return z->tls != NULL && crl != NULL ? link_tls_use_crl(z->tls, crl) : RC_OK;
 }
 
 enum rc

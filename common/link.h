@@ -148,6 +148,11 @@ void link_mem_free(struct link_net *net);
  */
 enum rc link_tls_new(const char *cert_file, const char *key_file, const char *ca_file, struct clock *clock,
     struct link_tls **out) MUST_USE;
+/*
+ * From now on a peer's certificate must not be on its issuer's CRL, which must be there and in date. PEM, one or more. Once more: the
+ * newest counts; for handshakes to come. RC_SYNTAX (the log names the file): nothing has changed.
+ */
+enum rc link_tls_use_crl(struct link_tls *t, const char *crl_file) MUST_USE;
 /* From now on TLS 1.3 only, as on local links (U8). */
 void link_tls_demand_13(struct link_tls *t);
 void link_tls_free(struct link_tls *t);

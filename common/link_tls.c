@@ -68,6 +68,21 @@ out:
 	return rc;
 }
 
+enum rc
+link_tls_use_crl(struct link_tls *t, const char *crl_file)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
+	X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+	bool good = lookup != NULL && X509_load_crl_file(lookup, crl_file, X509_FILETYPE_PEM) > 0 &&
+	    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
+
+	ERR_clear_error();
+	if (good)
+		return RC_OK;
+	log_error("tls: %s holds no CRL in PEM", crl_file);
+	return RC_SYNTAX;
+}
+
 void
 link_tls_demand_13(struct link_tls *t)
 {

@@ -23,7 +23,7 @@ static cfg_opt_t peer_options[] = {
 };
 static cfg_opt_t zn_options[] = {
 	CFG_STR("host", NULL, CFGF_NONE), CFG_STR("realm", NULL, CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
-	CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("timeout", "3s", CFGF_NONE), CFG_STR("watchdog", "30s", CFGF_NONE),
+	CFG_STR("ca", NULL, CFGF_NONE), CFG_STR("crl", NULL, CFGF_NONE), CFG_STR("timeout", "3s", CFGF_NONE), CFG_STR("watchdog", "30s", CFGF_NONE),
 	CFG_SEC("peer", peer_options, CFGF_MULTI | CFGF_TITLE), CFG_END()
 };
 cfg_opt_t nafkc_options[] = {
@@ -91,11 +91,12 @@ read_own_tls(struct conf *c, cfg_t *s, struct nafkc_conf *out)
 
 	for (size_t i = 0; i < out->zn.n_peers; i++)
 		tls = tls || out->zn.peers[i].tls;
-	if (!tls && !conf_has(c, s, "cert") && !conf_has(c, s, "key") && !conf_has(c, s, "ca"))
+	if (!tls && !conf_has(c, s, "cert") && !conf_has(c, s, "key") && !conf_has(c, s, "ca") && !conf_has(c, s, "crl"))
 		return;
 	out->zn.cert = conf_text(c, s, "cert", CONF_FILE);
 	out->zn.key = conf_text(c, s, "key", CONF_PRIVATE_FILE);
 	out->zn.ca = conf_text(c, s, "ca", CONF_FILE);
+	out->zn.crl = conf_optional(c, s, "crl", CONF_FILE);
 }
 
 static void

@@ -97,6 +97,8 @@ bool nafkc_rates_take(struct nafkc_rates *r, const uint8_t name[static 32], unsi
 /* ks: borrowed during the call; NULL unless REASON_NONE */
 typedef void nafkc_on_ks(void *arg, enum reason why, const struct nafkc_ks *ks);
 enum rc nafkc_zn_new(struct nafkc *k, struct nafkc_zn **out) MUST_USE;
+/* The CRL is read again, for connections to come. RC_SYNTAX, logged: it stays as it was. */
+enum rc nafkc_zn_reload(struct nafkc_zn *z) MUST_USE;
 enum rc nafkc_zn_start(struct nafkc_zn *z) MUST_USE;
 void nafkc_zn_stop(struct nafkc_zn *z, void (*done)(void *arg), void *arg);
 /* Who still waits never hears. */

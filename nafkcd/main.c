@@ -99,11 +99,11 @@ reload_one(struct http_server *server, const char *name)
 static void
 reload(void *core, const void *conf)
 {
-	(void)core;
 	(void)conf;
 	reload_one(front.ua, "ua");
 	if (front.ua_mt != NULL)
 		reload_one(front.ua_mt, "ua_mt");
+	nafkc_reload(core);
 }
 
 static void

@@ -119,6 +119,13 @@ nafkc_start(struct nafkc *k)
 }
 
 void
+nafkc_reload(struct nafkc *k)
+{
+	if (nafkc_zn_reload(k->zn) != RC_OK)
+		log_error("zn: the CRL stays as it was");
+}
+
+void
 nafkc_stop(struct nafkc *k, void (*done)(void *arg), void *arg)
 {
 	nafkc_ops_stop(k);

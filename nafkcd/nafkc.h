@@ -74,6 +74,7 @@ struct nafkc_conf {
 	struct {
 		const char *host, *realm;	/* our Diameter identity */
 		const char *cert, *key, *ca;	/* needed when a peer has tls */
+		const char *crl;		/* NULL = none */
 		int64_t timeout_s;		/* of one request at one peer */
 		int64_t watchdog_s;
 		const struct nafkc_peer_conf *peers;	/* in order of preference */
@@ -135,6 +136,8 @@ size_t nafkc_refusal_body(enum reason why, char *out, size_t cap);
  */
 extern const struct ctl_op nafkc_ctl_ops[];
 /* As in daemon.h. */
+/* SIGHUP: the CRL of Zn is read again, for connections to come; the log says if it cannot be. */
+void nafkc_reload(struct nafkc *k);
 void nafkc_health(void *nafkc, json_t *problems);
 void nafkc_status(void *nafkc, json_t *o);
 

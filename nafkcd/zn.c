@@ -327,6 +327,14 @@ any_tls(const struct nafkc_conf *c)
 }
 
 enum rc
+nafkc_zn_reload(struct nafkc_zn *z)
+{
+	const char *crl = z->k->conf.zn.crl;
+
+	return z->tls != NULL && crl != NULL ? link_tls_use_crl(z->tls, crl) : RC_OK;
+}
+
+enum rc
 nafkc_zn_new(struct nafkc *k, struct nafkc_zn **out)
 {
 	struct nafkc_zn *z = calloc(1, sizeof(*z));
@@ -339,6 +347,8 @@ nafkc_zn_new(struct nafkc *k, struct nafkc_zn **out)
 	rc = RC_OK;
 	if (any_tls(&k->conf))
 		rc = link_tls_new(k->conf.zn.cert, k->conf.zn.key, k->conf.zn.ca, k->s.clock, &z->tls);
+	if (rc == RC_OK)
+		rc = nafkc_zn_reload(z);
 	if (rc != RC_OK || (rc = make_node(z)) != RC_OK)
 		goto out;
 	*out = z;

@@ -365,6 +365,66 @@ START_TEST(N4_refusals_are_named_on_both_sides)
 }
 END_TEST
 
+/* B3: a CRL at one end or the other; the other end hears of it in an alert. */
+START_TEST(B3_a_revoked_certificate_is_refused)
+{
+	static const struct {
+		bool at_server, revoked, other_crl;
+		int64_t later_s;
+		enum reason at_client, at_server_why;
+	} t[] = {
+		{ true, true, false, 0, REASON_LINK_REFUSED_CERT, REASON_LINK_TLS_REVOKED },
+		{ false, true, false, 0, REASON_LINK_TLS_REVOKED, REASON_LINK_REFUSED_CERT },
+		{ true, false, true, 0, REASON_LINK_REFUSED_CA, REASON_LINK_TLS_CRL },		/* another CA's */
+		{ true, false, false, 3700, REASON_LINK_REFUSED_EXPIRED, REASON_LINK_TLS_CRL },	/* out of date */
+	};
+	const struct pki_spec long_server = { .cn = "bsf.example.org", .san = "DNS:bsf.example.org", .usage = "serverAuth", .from_s = -60,
+	    .to_s = 86400 };
+	const struct pki_spec long_client = { .cn = "nafkc.example.org", .usage = "clientAuth", .from_s = -60, .to_s = 86400 };
+	struct pki_cert sc, cc;
+	const struct pki_cert *on_it[] = { t[_i].at_server ? &cc : &sc };
+	char file[PKI_PATH_MAX + 8];
+
+	pki_make(&sc, "long-s", &long_server, &ca);
+	pki_make(&cc, "long-c", &long_client, &ca);
+	snprintf(file, sizeof file, "%s/crl", pki_dir());
+	pki_crl(file, t[_i].other_crl ? &other_ca : &ca, on_it, t[_i].revoked ? 1 : 0);
+	tls_b = tls(&sc, &ca);
+	tls_a = tls(&cc, &ca);
+	ck_ok(link_tls_use_crl(t[_i].at_server ? tls_b : tls_a, file));
+	if (t[_i].later_s > 0)
+		clock_step_wall(clk, t[_i].later_s * 1000);
+	listen_tls(tls_b);
+	dial(tls_a, "bsf.example.org");
+	until(a.closed == 1 && logged != REASON_NONE);
+	ck_assert_msg(a.why == t[_i].at_client, "client says %s", reason_get(a.why)->code);
+	ck_assert_msg(logged == t[_i].at_server_why, "server says %s", reason_get(logged)->code);
+	ck_assert_int_eq(accepted, 0);
+	pki_free(&sc);
+	pki_free(&cc);
+}
+END_TEST
+
+/* Who is not on it is welcome; a file that holds none changes nothing. */
+START_TEST(B3_a_CRL_with_others_on_it)
+{
+	const struct pki_cert *on_it[] = { &server };
+	char file[PKI_PATH_MAX + 8];
+
+	snprintf(file, sizeof file, "%s/crl", pki_dir());
+	pki_crl(file, &ca, on_it, 1);
+	tls_b = tls(&server, &ca);
+	ck_ok(link_tls_use_crl(tls_b, file));
+	ck_rc(link_tls_use_crl(tls_b, server.crt_file), RC_SYNTAX);
+	ck_rc(link_tls_use_crl(tls_b, "/no/such"), RC_SYNTAX);
+	tls_a = tls(&client, &ca);
+	ck_rc(link_tls_use_crl(tls_a, "/no/such"), RC_SYNTAX);
+	listen_tls(tls_b);
+	dial(tls_a, "bsf.example.org");
+	until(a.up == 1 && b.up == 1);
+}
+END_TEST
+
 /* T3: the same clock that expires keys judges certificates. */
 START_TEST(T3_certificates_expire_by_our_clock)
 {
@@ -869,6 +929,8 @@ main(void)
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(r, setup, teardown);
 	tcase_add_loop_test(r, N4_refusals_are_named_on_both_sides, 0, TABLE_N(refusals));
+	tcase_add_loop_test(r, B3_a_revoked_certificate_is_refused, 0, 4);
+	tcase_add_test(r, B3_a_CRL_with_others_on_it);
 	tcase_add_test(r, T3_certificates_expire_by_our_clock);
 	tcase_add_test(r, without_a_name_any_name_will_do);
 	tcase_add_loop_test(r, U8_plain_peer_at_a_tls_link, 0, 2);

@@ -99,16 +99,16 @@ START_TEST(every_key_is_read)
 	struct conf *c;
 
 	snprintf(ua, sizeof ua, "%s listen = \"[::1]:0\"\nconnections = 9\nper_ip = 2\nthreads = 4\ncrl = \"%s\"", ua_files(), tmpdir_file("ca"));
-	snprintf(zn, sizeof zn, "timeout = \"5s\"\nwatchdog = \"6s\"\ncert = \"%s\"\nkey = \"%s\"\nca = \"%s\"\n"
+	snprintf(zn, sizeof zn, "timeout = \"5s\"\nwatchdog = \"6s\"\ncert = \"%s\"\nkey = \"%s\"\nca = \"%s\"\ncrl = \"%s\"\n"
 	    "peer \"relay.example.org\" { realm = \"other.org\"\naddress = \"relay.example.org:5868\"\ntls = yes\ninsecure = yes }",
-	    tmpdir_file("cert"), tmpdir_file("key"), tmpdir_file("ca"));
+	    tmpdir_file("cert"), tmpdir_file("key"), tmpdir_file("ca"), tmpdir_file("ca"));
 	ck_assert_msg(read_text(file("naf_id = { \"a.example/0100000002\", \"a.example/0100000003\" }\ndevices = any\nkey_lifetime_max = 6h\n"
 	    "ks_min_left = 0s\nrate_per_minute = 7\ndevice_ids_max = 3\nzn_cache = 0s\naudit_keep = 30d", ua, zn, PEER), &out, &c) == RC_OK,
 	    "%s", complaints);
 	ck_assert(out.n_naf_ids == 2 && out.naf_ids[1].ua[4] == 3 && out.devices == NAFKC_ANY && out.key_lifetime_max_s == 6 * 3600);
 	ck_assert(out.ks_min_left_s == 0 && out.rate_per_minute == 7 && out.device_ids_max == 3 && out.zn_cache_s == 0);
 	ck_assert(out.audit_keep_s == 30 * 86400 && out.ua.crl != NULL && out.zn.timeout_s == 5 && out.zn.watchdog_s == 6);
-	ck_assert(out.zn.n_peers == 2 && out.zn.peers[0].tls && out.zn.peers[0].insecure && out.zn.cert != NULL);
+	ck_assert(out.zn.n_peers == 2 && out.zn.peers[0].tls && out.zn.peers[0].insecure && out.zn.cert != NULL && out.zn.crl != NULL);
 	ck_assert_str_eq(out.ua.listen, "[::1]:0");
 	ck_assert(out.ua.connections == 9 && out.ua.per_ip == 2 && out.ua.threads == 4);
 	done(&out, c);
