@@ -169,7 +169,7 @@ peer_ctx(const char *ca_file)
 		die("cannot read %s", ca_file);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
-	SSL_CTX_set1_groups_list(ctx, "P-256");
+	SSL_CTX_set1_groups_list(ctx, "X25519:P-256");
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, on_session);
 	return ctx;
