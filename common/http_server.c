@@ -4,6 +4,7 @@
  */
 #include "common/http_server.h"
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -18,8 +19,10 @@
 #include "common/post.h"
 
 #define THREADS_MAX 8
-#define POOL_OCTETS (20u << 10)		/* per connection; a head beyond it gets libmicrohttpd's own 431 */
+/* Per connection, and held while it idles: the longest head, libmicrohttpd's 64 octets for each header, an answer's head. */
+#define POOL_OCTETS (14u << 10)
 #define TICK_MS 250
+#define QUIET_TICKS 4
 #define STOP_SEND_MS 2000		/* for a client that does not take its answer while we stop */
 
 /* --- the sweep */
@@ -90,6 +93,24 @@ sweep_all(struct http_server *s)
 	return n;
 }
 
+/*
+ * When nothing was asked for about a second, what a burst took goes back to the kernel: a thousand handshakes at once leave their
+ * holes between what the connections keep. false: not yet.
+ */
+static bool
+give_back(struct http_server *s)
+{
+	uint64_t n = atomic_load(&s->requests);
+
+	if (n != s->requests_swept) {
+		s->requests_swept = n;
+		s->quiet_ticks = 0;
+	} else if (s->quiet_ticks < QUIET_TICKS && ++s->quiet_ticks == QUIET_TICKS) {
+		malloc_trim(0);
+	}
+	return s->quiet_ticks == QUIET_TICKS;
+}
+
 static void
 halt(struct http_server *s)
 {
@@ -104,6 +125,7 @@ on_sweep(void *arg)
 {
 	struct http_server *s = arg;
 	void (*done)(void *) = s->done;
+	bool more;
 
 	if (atomic_load(&s->stopping) && atomic_load(&s->in_flight) == 0) {
 		/* no worker suspends any more, so nothing is suspended: libmicrohttpd may be stopped */
@@ -113,7 +135,8 @@ on_sweep(void *arg)
 			done(s->done_arg);
 		return;
 	}
-	if (sweep_all(s) > 0 || clock_kind(s->clock) != CLOCK_REAL || atomic_load(&s->stopping))
+	more = sweep_all(s) > 0;
+	if (!give_back(s) || more || clock_kind(s->clock) != CLOCK_REAL || atomic_load(&s->stopping))
 		clock_timer_set(s->sweep, atomic_load(&s->stopping) ? 10 : s->tick_ms);
 }
 

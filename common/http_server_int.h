@@ -101,6 +101,8 @@ struct http_server {
 	atomic_bool stopping;
 	atomic_size_t in_flight;	/* posted and not completed */
 	atomic_uint_fast64_t requests, refused;
+	uint64_t requests_swept;	/* loop only, as the next one */
+	unsigned quiet_ticks;
 	void (*done)(void *arg);
 	void *done_arg;
 };

@@ -259,6 +259,85 @@ START_TEST(sessions_are_resumed_and_still_name_the_client)
 END_TEST
 
 static void
+let_pass(int hours)
+{
+	clock_advance(clk, hours * 3600 * 1000);
+	usleep(300000);
+	loop_turn(loop, NULL, NULL);
+}
+
+/* A session may be resumed for six hours; the key that seals it, whose name stands first in the ticket, is another one 18 hours later. */
+START_TEST(sessions_end_and_their_tickets_keys_rotate)
+{
+	static struct http_peer_run r;
+	struct http_peer_tls tls = { .version = versions[_i] };
+	struct http_server_tls f;
+	const uint8_t *ticket;
+	uint8_t key_name[16];
+	size_t n;
+
+	make_pki();
+	f = files();
+	f.client_ca_file = f.client_crl_file = NULL;
+	start_with(CLOCK_CONTROLLED, &f, 0);
+	resume_after(&tls, &r);
+	SSL_SESSION_get0_ticket(tls.session, &ticket, &n);
+	ck_assert_uint_gt(n, sizeof key_name);
+	memcpy(key_name, ticket, sizeof key_name);
+	for (int i = 0; i < 2; i++) {
+		SSL_SESSION *s = tls.session;
+
+		SSL_SESSION_up_ref(s);
+		let_pass(i == 0 ? 5 : 2);
+		r = (struct http_peer_run){ .parts = get_close, .tls = &tls };
+		talk(&r);
+		ck_assert_int_eq(http_peer_status(&r), 200);
+		ck_assert_int_eq(r.resumed, i == 0);
+		SSL_SESSION_free(tls.session);
+		tls.session = s;
+	}
+	let_pass(11);
+	SSL_SESSION_free(tls.session);
+	tls.session = NULL;
+	resume_after(&tls, &r);
+	SSL_SESSION_get0_ticket(tls.session, &ticket, &n);
+	ck_assert_uint_gt(n, sizeof key_name);
+	ck_assert(memcmp(ticket, key_name, sizeof key_name) != 0);
+	SSL_SESSION_free(tls.session);
+	finish();
+}
+END_TEST
+
+/* What libmicrohttpd has for a connection is enough for what our own limits allow, one request after the other. */
+START_TEST(the_longest_head_and_body_are_taken)
+{
+	static char head[16384], body[8193];
+	static struct http_peer_run r;
+	struct http_peer_tls tls = { .version = TLS1_3_VERSION, .ca = &ca, .own = &good };
+	/* of the head count the target, names and values, and two octets for each of these pairs */
+	size_t counts = strlen("/" "Host" "nafkc.example.org" "Content-Length" "8192") + 4;
+	int n = snprintf(head, sizeof head, "POST / HTTP/1.1\r\nHost: nafkc.example.org\r\nContent-Length: 8192\r\n"), width;
+	const char *parts[] = { head, body, head, body, NULL };
+
+	for (int i = 2; i < HTTP_HEADERS_MAX; i++) {
+		width = i < HTTP_HEADERS_MAX - 1 ? 100 : (int)(8192 - counts) - 3;
+		n += snprintf(head + n, sizeof head - (size_t)n, "X: %0*d\r\n", width, 0);
+		counts += (size_t)width + 3;
+	}
+	snprintf(head + n, sizeof head - (size_t)n, "\r\n");
+	ck_assert_uint_eq(counts, 8192);
+	memset(body, 'a', sizeof body - 1);
+	start(CLOCK_REAL);
+	r = (struct http_peer_run){ .parts = parts, .answers = 2, .tls = &tls };
+	talk(&r);
+	ck_assert_int_eq(http_peer_status(&r), 200);
+	ck_assert_uint_eq(n_seen, 2);
+	SSL_SESSION_free(tls.session);
+	finish();
+}
+END_TEST
+
+static void
 revoke_good(void)
 {
 	const struct pki_cert *gone[] = { &good };
@@ -580,6 +659,8 @@ main(void)
 	tcase_add_loop_test(t, a_client_that_refuses_our_certificate_is_in_the_log, 0, 2);
 	tcase_add_test(t, plain_http_on_the_tls_port_gets_nothing);
 	tcase_add_loop_test(t, sessions_are_resumed_and_still_name_the_client, 0, 2);
+	tcase_add_loop_test(t, sessions_end_and_their_tickets_keys_rotate, 0, 2);
+	tcase_add_test(t, the_longest_head_and_body_are_taken);
 	tcase_add_loop_test(t, n5_a_resumed_session_of_a_revoked_certificate_gets_403, 0, 2);
 	tcase_add_test(t, n5_the_next_request_of_a_standing_connection_is_judged_again);
 	tcase_add_test(t, a_crl_past_its_next_update_refuses_everybody_by_name);
