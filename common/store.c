@@ -76,8 +76,9 @@ lost(struct store *st)
 	return st->broken;
 }
 
-enum rc
-store_begin(struct store *st)
+/* The turn's transaction. */
+static enum rc
+open_turn(struct store *st)
 {
 	if (!st->open) {
 		if (end_reading(st) != RC_OK)
@@ -87,7 +88,25 @@ store_begin(struct store *st)
 		st->open = true;
 		st->changes = sqlite3_total_changes64(st->db);
 	}
-	if (lost(st))
+	return lost(st) ? RC_IO : RC_OK;
+}
+
+enum rc
+store_begin_plain(struct store *st)
+{
+	if (st->depth > 0)
+		return store_begin(st);
+	if (open_turn(st) != RC_OK)
+		return RC_IO;
+	st->plain = true;
+	st->depth++;
+	return RC_OK;
+}
+
+enum rc
+store_begin(struct store *st)
+{
+	if (open_turn(st) != RC_OK)
 		return RC_IO;
 	if (run(st, OWN_SAVEPOINT) != RC_OK)
 		return store_complain(st, "savepoint");
@@ -98,11 +117,19 @@ store_begin(struct store *st)
 enum rc
 store_end(struct store *st, bool keep)
 {
+	bool plain;
+
 	if (st->depth == 0)
 		log_fatal("store: end without begin");
-	st->depth--;
+	plain = --st->depth == 0 && st->plain;
+	if (plain)
+		st->plain = false;
 	if (lost(st))
 		return RC_IO;
+	if (plain) {
+		st->broken = !keep;
+		return keep ? RC_OK : RC_IO;
+	}
 	if (!keep && run(st, OWN_ROLLBACK_TO) != RC_OK)
 		goto fail;
 	if (run(st, OWN_RELEASE) != RC_OK)

@@ -41,6 +41,11 @@ struct sqlite3_stmt *store_stmt(struct store *st, size_t i);
  * end(keep = false) takes this request's writes back, and theirs alone. Pairs may nest.
  */
 enum rc store_begin(struct store *st) MUST_USE;
+/*
+ * The same for writes that fail only when the store itself does: without a SAVEPOINT, for which SQLite copies each page that is
+ * touched. If they fail all the same, end(keep = false) takes back the whole turn, and all its answers become refusals.
+ */
+enum rc store_begin_plain(struct store *st) MUST_USE;
 enum rc store_end(struct store *st, bool keep) MUST_USE;
 /* Commit the turn's transaction, if one is open. RC_IO: rolled back, nothing of this turn was kept. Called by turn.c alone. */
 enum rc store_commit(struct store *st) MUST_USE;

@@ -28,7 +28,8 @@ struct store {
 	sqlite3_stmt *own[OWN_COUNT];
 	sqlite3_stmt **stmt;
 	struct seal *seal;
-	unsigned depth;			/* open SAVEPOINTs */
+	unsigned depth;			/* begun and not ended */
+	bool plain;			/* the outermost of them has no SAVEPOINT */
 	bool open;			/* the turn's transaction */
 	int64_t changes;		/* rows changed ever, when it began */
 	bool reading;			/* one of reads alone stands in its place, until the first write */

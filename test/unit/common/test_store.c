@@ -348,6 +348,38 @@ START_TEST(a_request_is_taken_back_alone)
 }
 END_TEST
 
+START_TEST(a_plain_request_is_taken_back_with_its_turn)
+{
+	open_it();
+	put_kept(1);
+	ck_ok(store_begin_plain(st));
+	ck_assert_int_eq(put(2, 8), SQLITE_DONE);
+	ck_ok(store_begin(st));			/* nested: as ever */
+	ck_assert_int_eq(put(3, 8), SQLITE_DONE);
+	ck_ok(store_end(st, false));
+	ck_ok(store_end(st, true));
+	ck_ok(store_begin(st));
+	ck_ok(store_begin_plain(st));		/* nested: no other than store_begin */
+	ck_assert_int_eq(put(4, 8), SQLITE_DONE);
+	ck_ok(store_end(st, false));
+	ck_ok(store_end(st, true));
+	ck_ok(store_commit(st));
+	ck_assert_int_eq(ask_file("db", "SELECT sum(a) FROM t"), 3);
+	ck_ok(store_begin(st));
+	ck_assert_int_eq(put(5, 8), SQLITE_DONE);
+	ck_ok(store_end(st, true));
+	ck_ok(store_begin_plain(st));
+	ck_assert_int_eq(put(6, 8), SQLITE_DONE);
+	ck_rc(store_end(st, false), RC_IO);
+	ck_rc(store_begin(st), RC_IO);
+	ck_rc(store_commit(st), RC_IO);
+	ck_assert_int_eq(ask_file("db", "SELECT sum(a) FROM t"), 3);
+	put_kept(7);
+	ck_ok(store_commit(st));
+	ck_assert_int_eq(ask_file("db", "SELECT sum(a) FROM t"), 10);
+}
+END_TEST
+
 START_TEST(an_error_of_one_statement_is_that_requests)
 {
 	open_it();
@@ -716,6 +748,7 @@ main(void)
 	tcase_add_test(t, one_daemon_a_file);
 	tcase_add_test(t, a_turn_is_one_commit);
 	tcase_add_test(t, a_request_is_taken_back_alone);
+	tcase_add_test(t, a_plain_request_is_taken_back_with_its_turn);
 	tcase_add_test(t, an_error_of_one_statement_is_that_requests);
 	tcase_add_test(t, close_keeps_nothing_open);
 	tcase_add_test(t, killed_before_the_commit_and_after);
