@@ -27,7 +27,7 @@ struct at_hand {
 	struct secret *k, *opc;
 	uint8_t amf[2];
 	bool gba_u;
-	int64_t ks_lifetime_s;
+	int64_t ks_lifetime_s, number;
 	char impi[];
 };
 
@@ -147,6 +147,7 @@ read_row(struct bsf_auc *a, const struct impi *impi, struct at_hand **out)
 	memcpy(h->amf, s.amf, sizeof h->amf);
 	h->gba_u = s.gba_u;
 	h->ks_lifetime_s = s.ks_lifetime_s;
+	h->number = s.number;
 	memcpy(h->impi, impi->s, n);
 	*out = h;
 	return RC_OK;
@@ -255,7 +256,7 @@ static enum rc
 make_vector(struct bsf_auc *a, const struct at_hand *s, uint64_t sqn, struct bsf_av *out)
 {
 	struct aka_vector v = { 0 };
-	struct bsf_av av = { .gba_u = s->gba_u, .ks_lifetime_s = s->ks_lifetime_s };
+	struct bsf_av av = { .gba_u = s->gba_u, .ks_lifetime_s = s->ks_lifetime_s, .subscriber = s->number };
 	enum rc rc;
 
 	if ((rc = rnd_bytes(a->rnd, av.rand, sizeof av.rand)) != RC_OK)

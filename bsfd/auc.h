@@ -41,6 +41,7 @@ struct bsf_av {
 	uint8_t rand[AKA_RAND_LEN], autn[AKA_AUTN_LEN];
 	bool gba_u;			/* autn is AUTN* (TS 33.220 5.3.2) */
 	int64_t ks_lifetime_s;		/* of a Ks from it, as bsf_subscriber's */
+	int64_t subscriber;		/* bsf_subscriber's number */
 };
 /* A fresh challenge. RC_RANGE: the sequence numbers are used up. */
 enum rc bsf_auc_challenge(struct bsf_auc *a, const struct impi *impi, struct bsf_av *out) MUST_USE;

@@ -51,6 +51,7 @@ bsf_store_get_subscriber(struct store *st, const struct impi *impi, struct bsf_s
 	s.sqn = (uint64_t)sqlite3_column_int64(q, 3);
 	s.gba_u = sqlite3_column_int64(q, 4) != 0;
 	s.ks_lifetime_s = sqlite3_column_int64(q, 5);
+	s.number = sqlite3_column_int64(q, 7);
 	if (!sql_col_str(q, 0, s.imsi.s, sizeof s.imsi.s) || !sql_col_str(q, 1, s.iccid.s, sizeof s.iccid.s) || amf.n != sizeof s.amf || s.sqn > SQN_MAX) {
 		log_error("store: the row of subscriber %s is damaged", impi->s);
 		rc = RC_IO;

@@ -32,6 +32,7 @@ struct bsf_subscriber {
 	uint8_t amf[2];
 	uint64_t sqn;		/* no SQN above it was ever used: what is reserved (B2) */
 	bool gba_u;		/* the UICC does GBA_U, the subscription allows it */
+	int64_t number;		/* its row's, in what was read */
 	int64_t ks_lifetime_s;	/* 0 = the BSF's own */
 };
 
@@ -59,15 +60,17 @@ enum bsf_gba { BSF_GBA_ME = 0, BSF_GBA_U = 1 };
 struct bsf_bootstrap {
 	struct btid btid;
 	struct impi impi;
+	int64_t subscriber;	/* its number */
 	uint8_t rand[AKA_RAND_LEN];
 	enum bsf_gba type;
 	int64_t created_s, expires_s;
 };
 
 /*
- * Keeps it and, of the IMPI's older ones, the newest keep - 1 (B1).
+ * Keeps it and, of the IMPI's older ones, the newest keep - 1 (B1), keep being at most BSF_BTIDS_PER_IMPI. Its btid is btid_make()'s
+ * of its rand.
  *   tmpi   maps to the IMPI from now on, beside the one before it; "" = none
- * RC_EXISTS: this B-TID is there.
+ * RC_EXISTS: this RAND, or TMPI, is there.
  */
 enum rc bsf_store_put_bootstrap(struct store *st, const struct bsf_bootstrap *b, const struct secret *ks, unsigned keep,
     const char *tmpi) MUST_USE;

@@ -10,25 +10,33 @@
 
 #define SEALED_KS SEALED_LEN(KS_LEN)
 
-/* Of an IMPI's rows, the newest keep stay. */
+/* The number of a subscriber's next one. Modulo how many are kept it is the slot of the oldest. */
 static enum rc
-keep_newest(struct store *st, enum bsf_sql q, const struct impi *impi, unsigned keep)
+next_run(struct store *st, enum bsf_sql last, int64_t subscriber, int64_t *out)
 {
-	return sql_run(st, q, NULL, "ti", impi->s, (int64_t)keep);
+	sqlite3_stmt *q = NULL;
+	enum rc rc = sql_bind(st, last, &q, "i", subscriber);
+
+	if (rc == RC_OK && (rc = sql_step(q)) == RC_OK)
+		*out = sqlite3_column_int64(q, 0) + 1;		/* NULL counts as 0 */
+	sql_done(q);
+	return rc;
 }
 
 static enum rc
-put_tmpi(struct store *st, const char *tmpi, const struct impi *impi)
+put_tmpi(struct store *st, const char *tmpi, int64_t subscriber)
 {
-	enum rc rc = sql_run(st, BSF_SQL_PUT_TMPI, NULL, "tt", tmpi, impi->s);
+	int64_t run;
+	enum rc rc = next_run(st, BSF_SQL_LAST_TMPI, subscriber, &run);
 
-	return rc != RC_OK ? rc : keep_newest(st, BSF_SQL_KEEP_TMPIS, impi, BSF_TMPIS_PER_IMPI);
+	return rc != RC_OK ? rc : sql_run(st, BSF_SQL_PUT_TMPI, NULL, "iiit", subscriber, run % BSF_TMPIS_PER_IMPI, run, tmpi);
 }
 
 enum rc
 bsf_store_put_bootstrap(struct store *st, const struct bsf_bootstrap *b, const struct secret *ks, unsigned keep, const char *tmpi)
 {
 	uint8_t sealed[SEALED_KS];
+	int64_t run;
 	size_t n;
 	enum rc rc;
 
@@ -36,13 +44,16 @@ bsf_store_put_bootstrap(struct store *st, const struct bsf_bootstrap *b, const s
 		return RC_RANGE;
 	if ((rc = store_seal(st, "bootstrap", "ks", span_str(b->btid.s), ks, sealed, sizeof sealed, &n)) != RC_OK)
 		return rc;
-	rc = sql_run(st, BSF_SQL_PUT_BOOTSTRAP, NULL, "ttbbiii", b->btid.s, b->impi.s, span_of(b->rand, sizeof b->rand),
-	    span_of(sealed, n), (int64_t)b->type, b->created_s, b->expires_s);
+	if ((rc = next_run(st, BSF_SQL_LAST_BOOTSTRAP, b->subscriber, &run)) != RC_OK)
+		return rc;
+	rc = sql_run(st, BSF_SQL_PUT_BOOTSTRAP, NULL, "iiittbbiii", b->subscriber, run % BSF_BTIDS_PER_IMPI, run, b->btid.s, b->impi.s,
+	    span_of(b->rand, sizeof b->rand), span_of(sealed, n), (int64_t)b->type, b->created_s, b->expires_s);
 	if (rc != RC_OK)
 		return rc;
-	if ((rc = keep_newest(st, BSF_SQL_KEEP_BOOTSTRAPS, &b->impi, keep)) != RC_OK)
+	if (keep < BSF_BTIDS_PER_IMPI &&
+	    (rc = sql_run(st, BSF_SQL_DELETE_UP_TO, NULL, "ii", b->subscriber, run - (int64_t)keep)) != RC_OK)
 		return rc;
-	return tmpi[0] == '\0' ? RC_OK : put_tmpi(st, tmpi, &b->impi);
+	return tmpi[0] == '\0' ? RC_OK : put_tmpi(st, tmpi, b->subscriber);
 }
 
 enum rc
@@ -50,12 +61,17 @@ bsf_store_get_bootstrap(struct store *st, const struct btid *btid, int64_t now_s
 {
 	sqlite3_stmt *q = NULL;
 	struct bsf_bootstrap b = { .btid = *btid };
-	struct span rand;
 	enum rc rc;
 
-	if ((rc = sql_bind(st, BSF_SQL_GET_BOOTSTRAP, &q, "t", btid->s)) != RC_OK || (rc = sql_step(q)) != RC_OK)
+	if (btid_rand(btid, b.rand) != RC_OK)
+		return RC_NOTFOUND;		/* none of ours */
+	if ((rc = sql_bind(st, BSF_SQL_GET_BOOTSTRAP, &q, "b", span_of(b.rand, sizeof b.rand))) != RC_OK || (rc = sql_step(q)) != RC_OK)
 		goto out;
-	rand = sql_col(q, 1);
+	if (!span_eq(sql_col(q, 0), span_str(btid->s))) {
+		rc = RC_NOTFOUND;		/* another name than the BSF had then */
+		goto out;
+	}
+	b.subscriber = sqlite3_column_int64(q, 6);
 	b.type = sqlite3_column_int64(q, 3) == BSF_GBA_U ? BSF_GBA_U : BSF_GBA_ME;
 	b.created_s = sqlite3_column_int64(q, 4);
 	b.expires_s = sqlite3_column_int64(q, 5);
@@ -63,12 +79,11 @@ bsf_store_get_bootstrap(struct store *st, const struct btid *btid, int64_t now_s
 		rc = RC_EXPIRED;
 		goto out;
 	}
-	if (!sql_col_str(q, 0, b.impi.s, sizeof b.impi.s) || rand.n != sizeof b.rand) {
+	if (!sql_col_str(q, 1, b.impi.s, sizeof b.impi.s)) {
 		log_error("store: the row of btid=%s is damaged", btid->s);
 		rc = RC_IO;
 		goto out;
 	}
-	memcpy(b.rand, rand.p, sizeof b.rand);
 	if ((rc = store_unseal(st, "bootstrap", "ks", span_str(btid->s), sql_col(q, 2), ks)) != RC_OK) {
 		log_error("store: Ks of btid=%s does not open with this store key", btid->s);
 		goto out;

@@ -131,7 +131,7 @@ keep(struct ub_request *r, const struct bsf_bootstrap *run, const struct secret 
 
 	if (says_tmpi(r->x->req) && (rc = kdf_tmpi(ks, run->rand, span_str(run->impi.s), b->conf.fqdn, tmpi)) != RC_OK)
 		return rc;
-	if ((rc = store_begin(b->s.store)) != RC_OK)
+	if ((rc = store_begin_plain(b->s.store)) != RC_OK)
 		return rc;
 	rc = bsf_store_put_bootstrap(b->s.store, run, ks, b->conf.one_btid ? 1 : BSF_BTIDS_PER_IMPI, tmpi);
 	if (rc == RC_OK) {
@@ -152,7 +152,8 @@ bootstrapped(struct ub_request *r, const struct bsf_challenge *c, const struct i
     const struct secret *ks)
 {
 	struct bsf *b = r->b;
-	struct bsf_bootstrap run = { .btid = r->btid, .impi = *impi, .type = c->av.gba_u ? BSF_GBA_U : BSF_GBA_ME };
+	struct bsf_bootstrap run = { .btid = r->btid, .impi = *impi, .subscriber = c->av.subscriber,
+	    .type = c->av.gba_u ? BSF_GBA_U : BSF_GBA_ME };
 	struct ub_answer *a = NULL;
 	enum rc rc;
 

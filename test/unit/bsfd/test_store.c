@@ -47,9 +47,27 @@ run_of(const char *impi, unsigned i, int64_t expires_s)
 	struct bsf_bootstrap b = { .created_s = 1000, .expires_s = expires_s, .type = BSF_GBA_U };
 
 	snprintf(b.impi.s, sizeof b.impi.s, "%s", impi);
-	snprintf(b.btid.s, sizeof b.btid.s, "%u@bsf.example.org", i);
 	b.rand[0] = (uint8_t)i;
+	ck_ok(btid_make(b.rand, "bsf.example.org", &b.btid));
 	return b;
+}
+
+/* Its subscriber is made when there is none yet. */
+static enum rc
+put_run(struct bsf_bootstrap *b, unsigned keep, const char *tmpi)
+{
+	static unsigned n;
+	char imsi[16];
+	struct bsf_subscriber s;
+
+	if (bsf_store_get_subscriber(f.store, &b->impi, &s) == RC_NOTFOUND) {
+		snprintf(imsi, sizeof imsi, "00102%010u", ++n);
+		s = subscriber(b->impi.s, imsi);
+		ck_ok(bsf_store_put_subscriber(f.store, &s, "", k, opc));
+		ck_ok(bsf_store_get_subscriber(f.store, &b->impi, &s));
+	}
+	b->subscriber = s.number;
+	return bsf_store_put_bootstrap(f.store, b, ks, keep, tmpi);
 }
 
 static enum rc
@@ -61,6 +79,7 @@ get(unsigned i, int64_t now_s)
 
 	if (rc == RC_OK) {
 		ck_assert_str_eq(got.btid.s, b.btid.s);
+		ck_assert_int_gt(got.subscriber, 0);
 		ck_assert_uint_eq(got.rand[0], i);
 		ck_assert_int_eq(got.type, BSF_GBA_U);
 		ck_assert_int_eq(got.created_s, 1000);
@@ -123,7 +142,7 @@ START_TEST(B1_newest_eight_live_each_to_its_own_expiry)
 	for (unsigned i = 1; i <= 10; i++) {
 		struct bsf_bootstrap b = run_of("a@x.org", i, 2000 + (int64_t)i);
 
-		ck_ok(bsf_store_put_bootstrap(f.store, &b, ks, BSF_BTIDS_PER_IMPI, ""));
+		ck_ok(put_run(&b, BSF_BTIDS_PER_IMPI, ""));
 	}
 	for (unsigned i = 1; i <= 10; i++)
 		ck_rc(get(i, 2000), i <= 2 ? RC_NOTFOUND : RC_OK);
@@ -137,13 +156,31 @@ START_TEST(B1_one_btid)
 {
 	struct bsf_bootstrap a = run_of("a@x.org", 1, 2000), b = run_of("a@x.org", 2, 2000), c = run_of("c@x.org", 3, 2000);
 
-	ck_ok(bsf_store_put_bootstrap(f.store, &c, ks, 1, ""));
-	ck_ok(bsf_store_put_bootstrap(f.store, &a, ks, 1, ""));
-	ck_ok(bsf_store_put_bootstrap(f.store, &b, ks, 1, ""));
+	ck_ok(put_run(&c, 1, ""));
+	ck_ok(put_run(&a, 1, ""));
+	ck_ok(put_run(&b, 1, ""));
 	ck_rc(get(1, 0), RC_NOTFOUND);
 	ck_ok(get(2, 0));
 	ck_ok(get(3, 0));
-	ck_rc(bsf_store_put_bootstrap(f.store, &b, ks, 1, ""), RC_EXISTS);
+	ck_rc(put_run(&b, 1, ""), RC_EXISTS);
+	b = run_of("a@x.org", 4, 2000);
+	ck_ok(put_run(&b, 8, ""));
+	ck_ok(get(2, 0));
+}
+END_TEST
+
+START_TEST(a_btid_of_another_name_is_none_of_ours)
+{
+	struct bsf_bootstrap a = run_of("a@x.org", 1, 2000), got;
+	struct secret *s = NULL;
+	struct btid other;
+
+	ck_ok(put_run(&a, 8, ""));
+	ck_ok(btid_make(a.rand, "bsf.example.com", &other));
+	ck_rc(bsf_store_get_bootstrap(f.store, &other, 0, &got, &s), RC_NOTFOUND);
+	ck_ok(btid_parse(span_str("x@bsf.example.org"), &other));
+	ck_rc(bsf_store_get_bootstrap(f.store, &other, 0, &got, &s), RC_NOTFOUND);
+	ck_assert_ptr_null(s);
 }
 END_TEST
 
@@ -158,7 +195,7 @@ START_TEST(T1_purge_in_slices)
 
 		snprintf(impi, sizeof impi, "%u@x.org", i);
 		b = run_of(impi, i, 2000 + (int64_t)i);
-		ck_ok(bsf_store_put_bootstrap(f.store, &b, ks, 8, ""));
+		ck_ok(put_run(&b, 8, ""));
 	}
 	ck_assert_int_eq(bsf_store_next_expiry(f.store), 2001);
 	ck_ok(bsf_store_purge(f.store, 2003, 2, &n));
@@ -182,7 +219,7 @@ START_TEST(tmpi_newest_and_the_one_before)
 		char tmpi[8];
 
 		snprintf(tmpi, sizeof tmpi, "t%u", i);
-		ck_ok(bsf_store_put_bootstrap(f.store, &b, ks, 1, tmpi));
+		ck_ok(put_run(&b, 1, tmpi));
 	}
 	ck_rc(bsf_store_get_tmpi(f.store, "t1", &got), RC_NOTFOUND);
 	ck_ok(bsf_store_get_tmpi(f.store, "t2", &got));
@@ -199,15 +236,15 @@ START_TEST(deleting_a_subscriber_takes_all_of_it)
 	int64_t subscribers, bootstraps, nafs;
 
 	ck_ok(bsf_store_put_subscriber(f.store, &s, "", k, opc));
-	ck_ok(bsf_store_put_bootstrap(f.store, &mine, ks, 8, "t1"));
-	ck_ok(bsf_store_put_bootstrap(f.store, &other, ks, 8, "t2"));
+	ck_ok(put_run(&mine, 8, "t1"));
+	ck_ok(put_run(&other, 8, "t2"));
 	ck_ok(bsf_store_delete_subscriber(f.store, &s.impi));
 	ck_rc(get(1, 0), RC_NOTFOUND);
 	ck_ok(get(2, 0));
 	ck_rc(bsf_store_get_tmpi(f.store, "t1", &got), RC_NOTFOUND);
 	ck_ok(bsf_store_get_tmpi(f.store, "t2", &got));
 	ck_ok(bsf_store_count(f.store, &subscribers, &bootstraps, &nafs));
-	ck_assert_int_eq(subscribers, 0);
+	ck_assert_int_eq(subscribers, 1);
 	ck_assert_int_eq(bootstraps, 1);
 	ck_assert_int_eq(nafs, 0);
 }
@@ -221,8 +258,9 @@ START_TEST(lists_show_no_key)
 	char *text;
 
 	ck_ok(bsf_store_put_subscriber(f.store, &s, "", k, opc));
-	ck_ok(bsf_store_put_bootstrap(f.store, &b, ks, 8, ""));
-	ck_ok(bsf_store_put_bootstrap(f.store, &old, ks, 8, ""));
+	ck_ok(put_run(&b, 8, ""));
+	ck_ok(put_run(&old, 8, ""));
+	ck_ok(bsf_store_delete_subscriber(f.store, &old.impi));
 	ck_ok(bsf_store_list_subscribers(f.store, subscribers));
 	ck_ok(bsf_store_list_bootstraps(f.store, 1500, bootstraps));
 	text = json_dumps(subscribers, JSON_COMPACT);
@@ -230,7 +268,7 @@ START_TEST(lists_show_no_key)
 	    "\"gba_u\":true,\"ks_lifetime\":60}]");
 	free(text);
 	text = json_dumps(bootstraps, JSON_COMPACT);
-	ck_assert_str_eq(text, "[{\"btid\":\"1@bsf.example.org\",\"impi\":\"a@x.org\",\"type\":\"GBA_U\","
+	ck_assert_str_eq(text, "[{\"btid\":\"AQAAAAAAAAAAAAAAAAAAAA==@bsf.example.org\",\"impi\":\"a@x.org\",\"type\":\"GBA_U\","
 	    "\"created\":\"1970-01-01T00:16:40Z\",\"expires\":\"1970-01-01T00:33:20Z\"}]");
 	free(text);
 	json_decref(subscribers);
@@ -353,6 +391,78 @@ START_TEST(B4_raise_stops_at_the_end_of_the_range)
 }
 END_TEST
 
+/* --- a store of before subscribers had numbers */
+
+static void
+old_rows(struct store *st)
+{
+	sqlite3 *db = sqlite3_db_handle(store_stmt(st, 0));
+	uint8_t sealed[2][SEALED_LEN(KS_LEN)];
+	size_t n;
+
+	ck_ok(store_seal(st, "subscriber", "k", span_str("a@x.org"), k, sealed[0], sizeof sealed[0], &n));
+	ck_assert_int_eq(sqlite3_exec(db, "INSERT INTO subscriber VALUES ('b@x.org', '2', '', x'00', x'00', x'8000', 64, 0, 0, '');"
+	    "INSERT INTO subscriber SELECT 'a@x.org', '1', '', k, opc, amf, 32, 1, 60, '[]' FROM subscriber;"
+	    "INSERT INTO tmpi (tmpi, impi) VALUES ('a1', 'a@x.org'), ('b1', 'b@x.org'), ('a2', 'a@x.org')", NULL, NULL, NULL), SQLITE_OK);
+	for (unsigned i = 1; i <= 11; i++) {	/* 1 is b's, eight and one more are a's, the last nobody's */
+		const char *impi = i == 1 ? "b@x.org" : i == 11 ? "c@x.org" : "a@x.org";
+		struct bsf_bootstrap b = run_of(impi, i, 2000);
+		char *sql;
+
+		ck_ok(store_seal(st, "bootstrap", "ks", span_str(b.btid.s), ks, sealed[1], sizeof sealed[1], &n));
+		sql = sqlite3_mprintf("INSERT INTO bootstrap (btid, impi, rand, ks, type, created, expires) VALUES"
+		    " (%Q, %Q, x'%02x000000000000000000000000000000', ?1, 1, 1000, 2000)", b.btid.s, impi, i);
+		sqlite3_stmt *q = NULL;
+		ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+		ck_assert_int_eq(sqlite3_bind_blob(q, 1, sealed[1], (int)n, SQLITE_STATIC), SQLITE_OK);
+		ck_assert_int_eq(sqlite3_step(q), SQLITE_DONE);
+		sqlite3_finalize(q);
+		sqlite3_free(sql);
+	}
+}
+
+START_TEST(a_store_of_an_earlier_build_keeps_all)
+{
+	static const char *const one[] = { "SELECT 1" };
+	struct store_schema old = bsf_store_schema;
+	char path[] = "/tmp/bsf-store-XXXXXX";
+	struct bsf_subscriber s;
+	struct bsf_bootstrap next = run_of("a@x.org", 20, 2000);
+	struct impi a = { "a@x.org" }, got;
+	struct store *fixtures = f.store;
+	int fd = mkstemp(path);
+
+	ck_assert(fd >= 0);
+	close(fd);
+	old.n_migrations = 1;
+	old.sql = one;
+	old.n_sql = 1;
+	ck_ok(store_open(path, &old, f.key, &f.store));
+	old_rows(f.store);
+	ck_ok(store_commit(f.store));
+	store_close(f.store);
+	ck_ok(store_open(path, &bsf_store_schema, f.key, &f.store));
+	unlink(path);
+	ck_ok(store_begin(f.store));
+	ck_ok(bsf_store_get_subscriber(f.store, &a, &s));
+	ck_assert_uint_eq(s.sqn, 32);
+	ck_assert(s.gba_u && s.ks_lifetime_s == 60);
+	for (unsigned i = 1; i <= 11; i++)
+		ck_rc(get(i, 1500), i == 2 || i == 11 ? RC_NOTFOUND : RC_OK);
+	ck_ok(bsf_store_get_tmpi(f.store, "b1", &got));
+	ck_assert_str_eq(got.s, "b@x.org");
+	ck_ok(put_run(&next, 8, "a3"));		/* in place of the oldest */
+	ck_rc(get(3, 1500), RC_NOTFOUND);
+	ck_ok(get(4, 1500));
+	ck_rc(bsf_store_get_tmpi(f.store, "a1", &got), RC_NOTFOUND);
+	ck_ok(bsf_store_get_tmpi(f.store, "a2", &got));
+	ck_ok(bsf_store_get_tmpi(f.store, "a3", &got));
+	ck_ok(store_end(f.store, true));
+	store_close(f.store);
+	f.store = fixtures;
+}
+END_TEST
+
 int
 main(void)
 {
@@ -364,6 +474,8 @@ main(void)
 	tcase_add_test(tc, a_key_copied_to_another_row_does_not_open);
 	tcase_add_test(tc, B1_newest_eight_live_each_to_its_own_expiry);
 	tcase_add_test(tc, B1_one_btid);
+	tcase_add_test(tc, a_btid_of_another_name_is_none_of_ours);
+	tcase_add_test(tc, a_store_of_an_earlier_build_keeps_all);
 	tcase_add_test(tc, T1_purge_in_slices);
 	tcase_add_test(tc, tmpi_newest_and_the_one_before);
 	tcase_add_test(tc, deleting_a_subscriber_takes_all_of_it);

@@ -774,8 +774,10 @@ START_TEST(T1_a_thousand_are_gone_within_a_second)
 	for (int i = 0; i < 1000; i++) {
 		struct bsf_bootstrap run = { .created_s = START_S, .expires_s = START_S + 100 };
 
-		snprintf(run.btid.s, sizeof run.btid.s, "%d@" BSF_NAME, i);
+		snprintf((char *)run.rand, sizeof run.rand, "%d", i);
+		ck_ok(btid_make(run.rand, BSF_NAME, &run.btid));
 		snprintf(run.impi.s, sizeof run.impi.s, "%d@x.org", i);
+		run.subscriber = 1000 + i;
 		ck_ok(bsf_store_put_bootstrap(f.store, &run, ks, 8, ""));
 	}
 	ck_ok(store_end(f.store, true));

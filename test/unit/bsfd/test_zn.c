@@ -290,11 +290,12 @@ static const struct {
 
 START_TEST(uicc_key_only_for_gba_u_aware_and_allowed)
 {
-	struct bsf_bootstrap run = { .btid = { "x@" BSF_NAME }, .impi = { IMPI }, .created_s = START_S, .expires_s = START_S + 100 };
+	struct bsf_bootstrap run = { .impi = { IMPI }, .subscriber = 1, .created_s = START_S, .expires_s = START_S + 100 };
 	struct secret *ks = NULL, *want = NULL;
 	struct zn_bir b;
 
 	ck_ok(secret_new(KS_LEN, &ks));
+	ck_ok(btid_make(run.rand, BSF_NAME, &run.btid));
 	run.type = gba_u[_i].subscriber ? BSF_GBA_U : BSF_GBA_ME;
 	ck_ok(store_begin(f.store));
 	ck_ok(bsf_store_put_bootstrap(f.store, &run, ks, 8, ""));
