@@ -62,6 +62,7 @@ static const struct ksctl_param p_mt_id[] = { { "MT_ID", KSCTL_TEXT, "mt_id", tr
 	{ "--out", KSCTL_TEXT, "out", false }, { "--fd", KSCTL_NUMBER, "fd", false }
 static const struct ksctl_param p_derive_mt[] = { { "--device", KSCTL_TEXT, "device_id", true }, KEY_TARGET, END };
 static const struct ksctl_param p_derive_device[] = { { "--mt", KSCTL_TEXT, "mt", false }, KEY_TARGET, END };
+static const struct ksctl_param p_app[] = { { "--app", KSCTL_TEXT, "app", false }, END };
 static const struct ksctl_param p_image[] = { { "IMAGE", KSCTL_PATH, "image", true }, END };
 static const struct ksctl_param p_ladder[] = { { "--run", KSCTL_TEXT, "run", false }, END };
 
@@ -86,7 +87,8 @@ const struct ksctl_verb ksctl_verbs[] = {
 	{ EXTDEVD, "mt accept", "mt-accept", p_mt_id, KSCTL_SHOW_DONE, NULL, 0, false, "take the next SIM in this MT" },
 	{ EXTDEVD, "wait key", "wait-key", p_wait_key, KSCTL_SHOW_DONE, NULL, 0, true, "wait for a valid key" },
 
-	{ MTD, "bootstrap", "bootstrap", NULL, KSCTL_SHOW_MEMBERS, NULL, 60, false, "run GBA bootstrapping with the BSF now" },
+	{ MTD, "bootstrap", "bootstrap", p_app, KSCTL_SHOW_MEMBERS, NULL, 60, false,
+	    "run GBA bootstrapping with the BSF now, by the card's usim (default) or isim" },
 	{ MTD, "key list", "key-list", NULL, KSCTL_SHOW_TABLE, "keys", 0, false, "keys of the card that is in" },
 	{ MTD, "key forget", "key-forget", p_forget_mt, KSCTL_SHOW_DONE, NULL, 0, false, "delete keys here: all, or those that fit" },
 	{ MTD, "key derive", "key-derive", p_derive_mt, KSCTL_SHOW_KEY, NULL, 20, false,

@@ -163,7 +163,7 @@ on_bootstrap(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	struct boot *b;
 
 	if (name == NULL || (strcmp(name, "usim") != 0 && strcmp(name, "isim") != 0)) {
-		ctl_fail(c, q, REASON_LOCAL_BAD_MESSAGE, "app: expected \"usim\" or \"isim\"");
+		ctl_fail(c, q, REASON_CTL_USAGE, "app: expected \"usim\" or \"isim\"");
 		return;
 	}
 	if ((b = malloc(sizeof *b)) == NULL) {

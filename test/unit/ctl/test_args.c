@@ -60,6 +60,7 @@ static const struct {
 	{ "mtd tunnel list", KSCTL_MTD, "tunnel-list", "{}" },
 	{ "extdevd wait key --timeout 0", KSCTL_EXTDEVD, "wait-key", "{\"timeout_s\":0}" },
 	{ "mtd bootstrap", KSCTL_MTD, "bootstrap", "{}" },
+	{ "mtd bootstrap --app isim", KSCTL_MTD, "bootstrap", "{\"app\":\"isim\"}" },
 	{ "nafkcd device list", KSCTL_NAFKCD, "device-list", "{}" },
 	{ "nafkcd device allow urn:uuid:1", KSCTL_NAFKCD, "device-allow", "{\"device_id\":\"urn:uuid:1\"}" },
 	{ "nafkcd device block -- --odd", KSCTL_NAFKCD, "device-block", "{\"device_id\":\"--odd\"}" },

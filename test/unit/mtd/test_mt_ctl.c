@@ -160,9 +160,9 @@ START_TEST(bootstrap_of_an_application)
 	dev_ask(&op, "bootstrap", json_pack("{s:s}", "app", "isim"));
 	dev_expect(&op, REASON_CARD_NO_ISIM);
 	dev_ask(&op, "bootstrap", json_pack("{s:s}", "app", "csim"));
-	dev_expect(&op, REASON_LOCAL_BAD_MESSAGE);
+	dev_expect(&op, REASON_CTL_USAGE);
 	dev_ask(&op, "bootstrap", json_pack("{s:i}", "app", 1));
-	dev_expect(&op, REASON_LOCAL_BAD_MESSAGE);
+	dev_expect(&op, REASON_CTL_USAGE);
 	ck_assert_int_eq(rig.bsf.done, 1);
 
 	mt_uicc_soft_eject(rig.uicc);
