@@ -1,4 +1,5 @@
 /* link_calls: what users call on a link of the real network (link.h). None calls back: what follows, follows in the next turn. */
+#include <errno.h>
 #include <event2/buffer.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -86,12 +87,32 @@ release(const void *octets, size_t n, void *arg)
 	free((void *)(uintptr_t)octets);
 }
 
+/* What the kernel takes of others' octets at once; an error is left for libevent to meet. Our own small messages leave together. */
+static size_t
+send_now(struct link_sock *l, struct span octets)
+{
+	ssize_t n;
+
+	if (!l->opaque || octets.n == 0 || sock_unsent(&l->base) > 0)
+		return 0;
+	n = send(bufferevent_getfd(l->raw), octets.p, octets.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0 && (size_t)n == octets.n) {
+		l->drained_due = true;
+		clock_timer_set(l->soon, 0);
+	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		l->write_failed = true;		/* a reset is told once */
+	return n > 0 ? (size_t)n : 0;
+}
+
 /* A copy that is cleansed once it has left: Zn carries keys. */
 static enum rc
 put_plain(struct link_sock *l, struct span octets)
 {
+	size_t sent = send_now(l, octets);
 	void *copy;
 
+	octets = span_of(octets.p + sent, octets.n - sent);
 	if (octets.n == 0)
 		return RC_OK;
 	if ((copy = malloc(octets.n)) == NULL)
@@ -132,6 +153,8 @@ sock_close(struct link *base)
 	l->state = LINK_SOCK_CLOSING;
 	if (l->conn != NULL)
 		link_tls_conn_close(l->conn);
+	if (l->readable != NULL)
+		event_del(l->readable);
 	bufferevent_disable(l->raw, EV_READ);
 	clock_timer_set(l->deadline, LINK_CLOSE_TIMEOUT_MS);
 	clock_timer_set(l->soon, 0);

@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/link_impl.h"
 #include "common/link_tls.h"
+#include "common/tunnel_buf.h"
 
 #define INNER_LIMIT (256 * 1024)
 #define RECORD_OVERHEAD 64	/* more than a record's header, padding and tag */
@@ -35,6 +36,8 @@ struct over {
 	bool up_due, data_due, eof_due, closed_due;
 	uint8_t *plain;			/* cap octets; n of them, from start on, wait for the user */
 	size_t start, n, cap, limit;
+	bool gathering;
+	struct tunnel_buf records;	/* of one write: they leave together */
 	enum reason why;
 	char detail[200];
 	struct clock_timer *deadline;	/* of the handshake */
@@ -276,13 +279,20 @@ over_write(struct link *base, struct span octets)
 {
 	struct over *l = (struct over *)base;
 	size_t unsent;
+	enum rc rc;
 
 	if (l->state != OVER_UP || l->shut || l->inner_gone)
 		return RC_STATE;
 	unsent = link_unsent(l->inner);
 	if (octets.n > LINK_UNSENT_MAX || octets.n + (octets.n / LINK_TLS_PIECE + 1) * RECORD_OVERHEAD > LINK_UNSENT_MAX - unsent)
 		return RC_LIMIT;	/* before half of it is said */
-	return link_tls_conn_write(l->conn, octets);
+	l->gathering = true;
+	rc = link_tls_conn_write(l->conn, octets);
+	l->gathering = false;
+	if (rc == RC_OK)
+		rc = link_write(l->inner, tunnel_buf_span(&l->records));
+	tunnel_buf_drain(&l->records, l->records.n);
+	return rc;
 }
 
 static size_t
@@ -340,6 +350,7 @@ over_free_with(struct over *l, void (*inner_free)(struct link *inner))
 	if (l->plain != NULL)
 		OPENSSL_cleanse(l->plain, l->cap);
 	free(l->plain);
+	tunnel_buf_reset(&l->records);
 	free(l);
 }
 
@@ -385,7 +396,9 @@ put_inner(void *arg, struct span octets)
 {
 	struct over *l = arg;
 
-	return l->inner_gone ? RC_STATE : link_write(l->inner, octets);
+	if (l->inner_gone)
+		return RC_STATE;
+	return l->gathering ? tunnel_buf_add(&l->records, octets) : link_write(l->inner, octets);
 }
 
 enum rc

@@ -10,6 +10,7 @@
  */
 #include "common/link_sock.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,6 +30,7 @@
 
 static void on_deadline(void *arg);
 static void on_soon(void *arg);
+static void on_event(struct bufferevent *raw, short what, void *arg);
 
 enum rc
 link_sock_new(struct link_sock_net *net, struct link_sock **out)
@@ -67,27 +69,13 @@ link_sock_free(struct link_sock *l)
 	clock_timer_free(l->deadline);
 	clock_timer_free(l->soon);
 	link_tls_conn_free(l->conn);
+	if (l->readable != NULL)
+		event_free(l->readable);
 	if (l->raw != NULL)
 		bufferevent_free(l->raw);
 	evbuffer_free(l->plain);
 	tunnel_buf_reset(&l->run);
 	free(l);
-}
-
-/* From libevent's buffer to the run, with room for more behind it. */
-static enum rc
-take_run(struct link_sock *l, size_t more)
-{
-	struct evbuffer *in = bufferevent_get_input(l->raw);
-	size_t n = evbuffer_get_length(in);
-	uint8_t *to;
-	enum rc rc;
-
-	if ((rc = tunnel_buf_room(&l->run, n + more, &to)) != RC_OK)
-		return rc;
-	evbuffer_remove(in, to, n);
-	tunnel_buf_put(&l->run, n);
-	return RC_OK;
 }
 
 void
@@ -108,8 +96,8 @@ link_sock_end(struct link_sock *l, enum reason why, const char *fmt, ...)
 	link_dial_free(l->dial);
 	l->dial = NULL;
 	if (l->raw != NULL) {
-		if (l->conn == NULL)		/* what came is still the user's */
-			(void)!take_run(l, 0);
+		if (l->readable != NULL)
+			event_del(l->readable);
 		link_linger(l->net, l->raw);		/* an alert may be waiting in it */
 		l->raw = NULL;
 	}
@@ -167,11 +155,11 @@ link_sock_apply_limit(struct link_sock *l)
 {
 	if (l->raw == NULL || l->state > LINK_SOCK_UP || l->eof_in)
 		return;
-	if (l->conn == NULL) {
-		l->full = l->tls == NULL && l->run.n >= l->limit;
-		bufferevent_setwatermark(l->raw, EV_READ, 0, l->full ? l->limit : l->limit - l->run.n);
-	}
-	if (l->full)
+	if (l->readable != NULL) {
+		l->full = l->run.n >= l->limit;
+		if ((l->full ? event_del(l->readable) : event_add(l->readable, NULL)) != 0)
+			link_sock_end(l, REASON_INTERNAL, "out of memory");
+	} else if (l->full)
 		bufferevent_disable(l->raw, EV_READ);
 	else
 		bufferevent_enable(l->raw, EV_READ);
@@ -288,59 +276,29 @@ read_plain(struct link_sock *l)
 /* --- events of the socket and of the timers */
 
 /*
- * libevent reads 4 KiB at a time. Where that much came, much more mostly waits: it is read at once, within the limit. An end or an
- * error is left for libevent to meet: only what the kernel says is there is read, since reading a reset would take it away.
+ * libevent reads 4 KiB at a time. Where that much came, much more mostly waits: it is read at once. An end or an error is left for
+ * libevent to meet: only what the kernel says is there is read, since reading a reset would take it away.
  */
-static size_t
-more_waits(struct link_sock *l, size_t have, size_t limit)
-{
-	int waits = 0;
-	size_t n;
-
-	l->bulk = evbuffer_get_length(bufferevent_get_input(l->raw)) >= LINK_SOCK_READ;
-	if (!l->bulk || have >= limit || ioctl(bufferevent_getfd(l->raw), FIONREAD, &waits) != 0 || waits <= 0)
-		return 0;
-	n = limit - have < LINK_SOCK_READ_MORE ? limit - have : LINK_SOCK_READ_MORE;
-	return n < (size_t)waits ? n : (size_t)waits;
-}
-
-static size_t
-read_now(struct link_sock *l, void *to, size_t n)
-{
-	ssize_t got = n > 0 ? recv(bufferevent_getfd(l->raw), to, n, MSG_DONTWAIT) : 0;
-
-	return got > 0 ? (size_t)got : 0;
-}
-
 static void
 read_more(struct link_sock *l)
 {
 	struct evbuffer *in = bufferevent_get_input(l->raw);
-	size_t have = evbuffer_get_length(in), n = more_waits(l, have, LINK_SOCK_READ_MORE);
+	int fd = bufferevent_getfd(l->raw), waits = 0;
 	struct evbuffer_iovec v;
+	ssize_t got;
 
-	if (n == 0 || evbuffer_unfreeze(in, 0) != 0)
+	if (evbuffer_get_length(in) < LINK_SOCK_READ || ioctl(fd, FIONREAD, &waits) != 0 || waits <= 0)
 		return;
-	if (evbuffer_reserve_space(in, (ev_ssize_t)n, &v, 1) == 1) {
-		v.iov_len = read_now(l, v.iov_base, n);
+	if (waits > LINK_SOCK_READ_MORE)
+		waits = LINK_SOCK_READ_MORE;
+	if (evbuffer_unfreeze(in, 0) != 0)
+		return;
+	if (evbuffer_reserve_space(in, waits, &v, 1) == 1) {
+		got = recv(fd, v.iov_base, (size_t)waits, MSG_DONTWAIT);
+		v.iov_len = got > 0 ? (size_t)got : 0;
 		evbuffer_commit_space(in, &v, 1);
 	}
 	evbuffer_freeze(in, 0);
-}
-
-/* The same into the run. */
-static bool
-read_run(struct link_sock *l)
-{
-	size_t have = l->run.n + evbuffer_get_length(bufferevent_get_input(l->raw)), n = more_waits(l, have, l->limit);
-	uint8_t *to;
-
-	if (take_run(l, n) != RC_OK || tunnel_buf_room(&l->run, n, &to) != RC_OK) {
-		link_sock_end(l, REASON_INTERNAL, "out of memory");
-		return false;
-	}
-	tunnel_buf_put(&l->run, read_now(l, to, n));
-	return true;
 }
 
 static void
@@ -349,16 +307,50 @@ on_read(struct bufferevent *raw, void *arg)
 	struct link_sock *l = arg;
 
 	(void)raw;
-	if (l->state == LINK_SOCK_UP && l->conn == NULL) {
-		if (read_run(l))
-			read_plain(l);
-		return;
-	}
 	read_more(l);
 	if (l->state == LINK_SOCK_PEEK)
 		peek(l);
 	else if (l->conn != NULL && l->state <= LINK_SOCK_UP)
 		pump(l);
+}
+
+/* Into the run, as much as the user wants; what says little at a time is asked first how much that is. */
+static ssize_t
+read_run(struct link_sock *l, int fd)
+{
+	size_t n = l->limit - l->run.n;
+	int waits = 1;
+	uint8_t *to;
+	ssize_t got;
+
+	if (!l->bulk && ioctl(fd, FIONREAD, &waits) == 0)
+		n = waits < 1 ? 1 : (size_t)waits < n ? (size_t)waits : n;
+	if (n > LINK_SOCK_READ_MORE)
+		n = LINK_SOCK_READ_MORE;
+	if (tunnel_buf_room(&l->run, n, &to) != RC_OK) {
+		errno = ENOMEM;
+		return -1;
+	}
+	got = recv(fd, to, n, MSG_DONTWAIT);
+	l->bulk = got >= LINK_SOCK_READ;
+	if (got > 0)
+		tunnel_buf_put(&l->run, (size_t)got);
+	return got;
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_sock *l = arg;
+	ssize_t got = read_run(l, fd);
+
+	(void)what;
+	if (got > 0) {
+		read_plain(l);
+	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+		event_del(l->readable);
+		on_event(l->raw, BEV_EVENT_READING | (got == 0 ? BEV_EVENT_EOF : BEV_EVENT_ERROR), l);
+	}
 }
 
 static void
@@ -433,6 +425,17 @@ on_deadline(void *arg)
 	}
 }
 
+/* All had left within the call that wrote it. */
+static void
+drained(struct link_sock *l)
+{
+	l->drained_due = false;
+	if (l->eof_in)
+		clock_timer_set(l->soon, 0);
+	if (evbuffer_get_length(bufferevent_get_output(l->raw)) == 0)
+		on_written(l->raw, l);
+}
+
 static void
 on_soon(void *arg)
 {
@@ -442,6 +445,8 @@ on_soon(void *arg)
 		tell_closed(l);
 	else if (l->state == LINK_SOCK_CLOSING && evbuffer_get_length(bufferevent_get_output(l->raw)) == 0)
 		link_sock_end(l, REASON_NONE, "closed");
+	else if (l->state == LINK_SOCK_UP && l->drained_due)
+		drained(l);
 	else if (l->state == LINK_SOCK_UP && l->eof_in)
 		link_sock_after_eof(l);
 	else if (l->state == LINK_SOCK_UP && l->conn != NULL)
@@ -458,6 +463,10 @@ link_sock_connected(struct link_sock *l, struct bufferevent *raw)
 	bufferevent_set_max_single_write(raw, WRITE_AT_ONCE);
 	bufferevent_setcb(raw, on_read, on_written, on_event, l);
 	bufferevent_enable(raw, EV_WRITE);
+	if (l->tls == NULL && (l->readable = event_new(l->net->base, bufferevent_getfd(raw), EV_READ | EV_PERSIST, on_readable, l)) == NULL) {
+		link_sock_end(l, REASON_INTERNAL, "out of memory");
+		return;
+	}
 	link_sock_apply_limit(l);
 	if (l->tls == NULL) {
 		up(l, false);

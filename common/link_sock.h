@@ -15,7 +15,7 @@
 #include "common/link_tls.h"
 #include "common/tunnel_buf.h"
 
-#define LINK_SOCK_READ 4096		/* what libevent reads at a time */
+#define LINK_SOCK_READ 4096		/* what libevent reads at a time; who says as much may have more to say */
 #define LINK_SOCK_READ_MORE (256 * 1024)	/* what follows at once, at most */
 
 enum link_sock_state {
@@ -40,6 +40,7 @@ struct link_sock {
 	struct link_accept *from;	/* where it counts; NULL: connected, or the listener is gone */
 	struct link_dial *dial;		/* while in DIAL */
 	struct bufferevent *raw;	/* the socket */
+	struct event *readable;		/* without TLS: read by ourselves, libevent takes 4 KiB at a time */
 	struct evbuffer *plain;		/* with TLS: what it said */
 	struct tunnel_buf run;		/* without: what came */
 	struct link_tls *tls;
@@ -52,6 +53,7 @@ struct link_sock {
 	bool opaque;			/* others' octets, or TLS that somebody above reads: no secrets in what comes and goes */
 	bool write_failed;
 	bool full;			/* the user has limit octets waiting */
+	bool drained_due;		/* all left at once, its user does not know it yet */
 	bool data_due;			/* octets came together with the end of the handshake, or of the peer's sending */
 	bool half_open;
 	bool eof_in, eof_due;		/* half_open: the peer sends no more; our user does not know it yet */

@@ -131,7 +131,7 @@ BEGIN(much_in_both_directions)
 	pair();
 	a.drain = b.drain = true;
 	ck_ok(link_write(a.l, span_of(big, sizeof big)));
-	ck_assert_uint_ge(link_unsent(a.l), sizeof big);
+	ck_assert_uint_ge(link_unsent(a.l), _i == MEM ? sizeof big : 1);	/* sockets have room of their own */
 	ck_ok(link_write(b.l, span_of(big, sizeof big)));
 	until(a.n == sizeof big && b.n == sizeof big);
 	ck_assert_uint_eq(a.sum, want);
@@ -182,7 +182,7 @@ BEGIN(too_much_unsent)
 	pair();
 	ck_rc(link_write(a.l, span_of(big, sizeof big)), RC_LIMIT);	/* its records would not fit; nothing is half said */
 	ck_ok(link_write(a.l, span_of(big, sizeof big / 2)));
-	ck_rc(link_write(a.l, span_of(big, sizeof big / 2)), RC_LIMIT);
+	ck_rc(link_write(a.l, span_of(big, sizeof big / 8 * 7)), RC_LIMIT);	/* sockets have room of their own */
 	b.drain = true;
 	until(b.n == sizeof big / 2);
 	ck_ok(link_write(a.l, span_str("x")));
