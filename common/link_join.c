@@ -118,7 +118,7 @@ link_join_new(struct link *a, struct link *b, size_t buffer,
 		return RC_NOMEM;
 	if (buffer == 0)
 		buffer = BUFFER;
-	j->out_max = buffer / 2 + 1;
+	j->out_max = buffer > 1 ? buffer / 2 : 1;
 	j->on_end = on_end;
 	j->arg = arg;
 	j->side[0] = (struct side){ .l = a, .j = j, .eof = link_at_eof(a) };

@@ -16,7 +16,7 @@
 #include "common/tunnel_buf.h"
 
 #define LINK_SOCK_READ 4096		/* what libevent reads at a time; who says as much may have more to say */
-#define LINK_SOCK_READ_MORE (256 * 1024)	/* what follows at once, at most */
+#define LINK_SOCK_READ_MORE (64 * 1024)	/* what follows at once, at most */
 
 enum link_sock_state {
 	LINK_SOCK_DIAL,		/* name, addresses */

@@ -5,7 +5,7 @@
 
 #include "common/wipe.h"
 
-#define CAP_MIN 1024
+#define CAP_MIN 1024		/* more than TUNNEL_BUF_HEAD */
 
 enum rc
 tunnel_buf_room(struct tunnel_buf *b, size_t n, uint8_t **out)
@@ -19,21 +19,21 @@ tunnel_buf_room(struct tunnel_buf *b, size_t n, uint8_t **out)
 	}
 	if (n > SIZE_MAX / 4 - b->n)
 		return RC_NOMEM;
-	if (b->p != NULL && b->at >= b->n / 2 && n <= b->cap - b->n) {
-		memmove(b->p, b->p + b->at, b->n);
+	if (b->p != NULL && b->at >= b->n / 2 && n <= b->cap - TUNNEL_BUF_HEAD - b->n) {
+		memmove(b->p + TUNNEL_BUF_HEAD, b->p + b->at, b->n);
 	} else {
 		/* half as much again: when that is used up, at least half of what waits has left before */
 		cap = CAP_MIN + (b->n + n) + (b->n + n) / 2;
 		if ((p = malloc(cap)) == NULL)
 			return RC_NOMEM;
 		if (b->n > 0)
-			memcpy(p, b->p + b->at, b->n);
+			memcpy(p + TUNNEL_BUF_HEAD, b->p + b->at, b->n);
 		wipe_free(b->p);
 		b->p = p;
 		b->cap = cap;
 	}
-	b->at = 0;
-	*out = b->p + b->n;
+	b->at = TUNNEL_BUF_HEAD;
+	*out = b->p + b->at + b->n;
 	return RC_OK;
 }
 
@@ -70,7 +70,7 @@ tunnel_buf_drain(struct tunnel_buf *b, size_t n)
 	if (n > b->n)
 		n = b->n;
 	b->n -= n;
-	b->at = b->n > 0 ? b->at + n : 0;
+	b->at = b->n > 0 ? b->at + n : b->p != NULL ? TUNNEL_BUF_HEAD : 0;
 }
 
 void

@@ -9,6 +9,8 @@
 #include "common/rc.h"
 #include "common/span.h"
 
+#define TUNNEL_BUF_HEAD 16	/* octets before them that may be written over: a frame's head */
+
 struct tunnel_buf {		/* all zero: empty */
 	uint8_t *p;
 	size_t at, n, cap;	/* the octets are p[at .. at + n) */

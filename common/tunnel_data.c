@@ -2,7 +2,8 @@
  * tunnel_data: DATA frames.
  * In: nghttp2 gives pieces of the link's input; they are copied once, to the stream. The session's window is given back at once, a stream's
  * when its user drains: so what waits is bounded stream by stream, and none waits for another.
- * Out: nghttp2 says which stream's turn it is and how much may go; head and octets are put behind one another for one link_write().
+ * Out: nghttp2 says which stream's turn it is and how much may go. A large frame goes to the link from where its octets are, its head
+ * written before them; small ones are put behind one another for one link_write().
  */
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "common/tunnel_impl.h"
 
 #define FRAME_HEAD 9
+#define LARGE (16 * 1024)
 
 static struct tunnel_stream *
 stream_by_id(nghttp2_session *session, int32_t id)
@@ -69,23 +71,47 @@ tunnel_data_source(nghttp2_session *session, int32_t id, uint8_t *buf, size_t ma
 	return (ssize_t)n;
 }
 
+/* What is gathered goes first. */
+static void
+put_large(struct tunnel *t, struct tunnel_stream *s, const uint8_t *head, size_t n)
+{
+	uint8_t *p = s->out.p + s->out.at - FRAME_HEAD;
+
+	tunnel_put(t, tunnel_buf_span(&t->out));
+	tunnel_buf_drain(&t->out, t->out.n);
+	memcpy(p, head, FRAME_HEAD);
+	tunnel_put(t, span_of(p, FRAME_HEAD + n));
+}
+
+static enum rc
+put_small(struct tunnel *t, struct tunnel_stream *s, const uint8_t *head, size_t n)
+{
+	uint8_t *to;
+
+	if (tunnel_buf_room(&t->out, FRAME_HEAD + n, &to) != RC_OK)
+		return RC_NOMEM;
+	memcpy(to, head, FRAME_HEAD);
+	if (n > 0)
+		memcpy(to + FRAME_HEAD, tunnel_buf_span(&s->out).p, n);
+	tunnel_buf_put(&t->out, FRAME_HEAD + n);
+	return RC_OK;
+}
+
 int
 tunnel_data_out(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n, nghttp2_data_source *source, void *arg)
 {
 	struct tunnel *t = arg;
 	struct tunnel_stream *s = stream_by_id(session, frame->hd.stream_id);
-	uint8_t *to;
 
 	(void)source;
-	if (tunnel_buf_room(&t->out, FRAME_HEAD + n, &to) != RC_OK)
+	if (n >= LARGE)
+		put_large(t, s, head, n);
+	else if (put_small(t, s, head, n) != RC_OK)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	memcpy(to, head, FRAME_HEAD);
-	if (n > 0 && s != NULL) {
-		memcpy(to + FRAME_HEAD, tunnel_buf_span(&s->out).p, n);
+	if (n > 0) {
 		tunnel_buf_drain(&s->out, n);
 		if (s->out.n == 0)
 			tunnel_stream_due(s, DUE_DRAINED);
 	}
-	tunnel_buf_put(&t->out, FRAME_HEAD + n);
-	return t->out.n >= t->mark / 2 ? NGHTTP2_ERR_PAUSE : 0;
+	return tunnel_full(t) ? NGHTTP2_ERR_PAUSE : 0;
 }

@@ -22,7 +22,7 @@
 #define TUNNEL_STREAMS_MAX 100
 #define TUNNEL_STREAM_BUFFER (256 * 1024)
 #define TUNNEL_HEAD_MAX 4096		/* octets of a CONNECT's fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts them */
-#define TUNNEL_FRAME_MAX (64 * 1024)	/* of a DATA frame */
+#define TUNNEL_FRAME_MAX (128 * 1024)	/* of a DATA frame */
 #define TUNNEL_MARK_MIN 4096		/* octets that wait in the link before we stop filling it: on a slow one, … */
 #define TUNNEL_MARK_MAX (256 * 1024)	/* … on a fast one */
 #define TUNNEL_QUEUE_MAX 4096		/* frames that wait for a peer that does not read */
@@ -119,6 +119,10 @@ void tunnel_release(struct tunnel *t);
 void tunnel_turn(struct tunnel *t);
 /* A turn follows. */
 void tunnel_wake(struct tunnel *t);
+/* To the link. It copies, or sends. */
+void tunnel_put(struct tunnel *t, struct span octets);
+/* As much waits as may. */
+bool tunnel_full(const struct tunnel *t);
 /* The link has run dry. */
 void tunnel_drained(struct tunnel *t);
 /* Before the link is closed: whatever waits there already. */

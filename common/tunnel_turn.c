@@ -3,7 +3,6 @@
  * a turn leave by one link_write(). It runs from the link's callbacks and from a timer of its own, never inside a call of a stream.
  */
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/tunnel_impl.h"
 
 #define FAST_MS 20
@@ -32,7 +31,29 @@ receive(struct tunnel *t)
 	link_drain(t->link, in.n);
 }
 
-/* What nghttp2 has to say now, up to half of what may wait. */
+void
+tunnel_put(struct tunnel *t, struct span octets)
+{
+	enum rc rc;
+
+	if (octets.n == 0)
+		return;
+	t->last_octet_ms = clock_mono_ms(t->clock);
+	if (t->filled == 0)
+		t->filled_ms = t->last_octet_ms;
+	t->filled += octets.n;
+	rc = link_write(t->link, octets);
+	if (rc != RC_OK && rc != RC_STATE)	/* STATE: its end is under way, and says why */
+		tunnel_fault(t, REASON_INTERNAL, "the link takes nothing more: %s", rc_str(rc));
+}
+
+bool
+tunnel_full(const struct tunnel *t)
+{
+	return t->out.n >= t->mark / 2 || link_unsent(t->link) >= t->mark;
+}
+
+/* What nghttp2 has to say now. */
 static void
 fill(struct tunnel *t)
 {
@@ -44,7 +65,9 @@ fill(struct tunnel *t)
 			tunnel_h2_check(t, (int)n);
 		else if (tunnel_buf_add(&t->out, span_of(p, (size_t)n)) != RC_OK)
 			tunnel_fault(t, REASON_INTERNAL, "out of memory");
-	} while (n > 0 && t->out.n < t->mark / 2);
+	} while (n > 0 && !tunnel_full(t));
+	tunnel_put(t, tunnel_buf_span(&t->out));
+	tunnel_buf_drain(&t->out, t->out.n);
 }
 
 /*
@@ -68,31 +91,21 @@ tunnel_drained(struct tunnel *t)
 static void
 send_frames(struct tunnel *t)
 {
-	enum rc rc;
+	size_t before;
 
-	while (t->session != NULL && t->link != NULL && link_unsent(t->link) < t->mark) {
-		fill(t);
-		if (t->out.n == 0)
-			return;
-		t->last_octet_ms = clock_mono_ms(t->clock);
-		if (t->filled == 0)
-			t->filled_ms = t->last_octet_ms;
-		t->filled += t->out.n;
-		rc = link_write(t->link, tunnel_buf_span(&t->out));
-		if (rc != RC_OK && rc != RC_STATE)	/* STATE: its end is under way, and says why */
-			tunnel_fault(t, REASON_INTERNAL, "the link takes nothing more: %s", rc_str(rc));
-		tunnel_buf_drain(&t->out, t->out.n);
-		if (rc != RC_OK)
-			return;
-	}
+	if (t->session == NULL || t->link == NULL)
+		return;
+	do {
+		before = t->filled;
+		if (link_unsent(t->link) < t->mark)
+			fill(t);
+	} while (t->filled != before && t->fault == REASON_NONE);
 }
 
 void
 tunnel_last_words(struct tunnel *t)
 {
 	fill(t);
-	if (link_write(t->link, tunnel_buf_span(&t->out)) != RC_OK)
-		log_debug("tunnel: the link does not take our last words");
 	tunnel_buf_reset(&t->out);
 }
 
