@@ -115,6 +115,8 @@ step_end(struct mem_link *m)
 		link_mem_closed(m, REASON_NONE, "");
 		return 1;
 	}
+	if (m->state == MEM_CLOSING && p != NULL)	/* what is queued goes out, though the peer sends no more */
+		return 0;
 	if (m->state == MEM_UP && m->half_open)
 		return peer_sent_all(m) ? step_half_end(m) : 0;
 	if (peer_sent_all(m)) {
