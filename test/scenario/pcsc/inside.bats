@@ -124,7 +124,7 @@ pull_at_authenticate() {
 	ksctl extdevd establish --new >"$BATS_TEST_TMPDIR/out" 2>&1 &
 	running=$!
 	sleep 0.5
-	timeout 2 "$KSLOCAL_BIN/ksctl" --lab "$LAB" mtd status >/dev/null
+	timeout 10 "$KSLOCAL_BIN/ksctl" --lab "$LAB" mtd status >/dev/null
 	kill -KILL "$(cut -d' ' -f1 "$LAB/card/pid")"
 	rc=0
 	wait "$running" || rc=$?
