@@ -5,19 +5,23 @@
 
 #include "common/diameter_impl.h"
 
+#define CHAINS (4 * DIA_DUPS_MAX)	/* most are empty: a new request is told from all that came without looking at one of them */
+
 struct entry {
 	struct dia_dup_key key;
 	int64_t until_ms;
 	struct dia_txn *t;	/* under way; NULL = answered */
-	uint32_t next;		/* index + 1 in the same chain, 0 = end */
+	uint16_t next;		/* index + 1 in the same chain, 0 = end */
 	bool used;
 };
+
+_Static_assert(DIA_DUPS_MAX < UINT16_MAX && CHAINS <= 1 << 16, "an index, and what chain() makes of two octets");
 
 struct dia_dups {
 	EVP_MD *sha256;
 	EVP_MD_CTX *ctx;
 	uint32_t at;			/* the oldest entry, next to be overwritten */
-	uint32_t head[DIA_DUPS_MAX];	/* index + 1 */
+	uint16_t head[CHAINS];		/* index + 1 */
 	struct entry ring[DIA_DUPS_MAX];
 };
 
@@ -63,16 +67,16 @@ dia_dups_key(struct dia_dups *d, const struct dia_hdr *h, const char *origin_hos
 	return RC_OK;
 }
 
-static uint32_t *
+static uint16_t *
 chain(struct dia_dups *d, const struct dia_dup_key *key)
 {
-	return &d->head[(key->octets[0] << 8 | key->octets[1]) % DIA_DUPS_MAX];
+	return &d->head[(key->octets[0] << 8 | key->octets[1]) % CHAINS];
 }
 
 static struct entry *
 find(struct dia_dups *d, const struct dia_dup_key *key)
 {
-	for (uint32_t i = *chain(d, key); i != 0; i = d->ring[i - 1].next)
+	for (uint16_t i = *chain(d, key); i != 0; i = d->ring[i - 1].next)
 		if (memcmp(&d->ring[i - 1].key, key, sizeof *key) == 0)
 			return &d->ring[i - 1];
 	return NULL;
@@ -94,7 +98,7 @@ static struct entry *
 recycle(struct dia_dups *d)
 {
 	struct entry *e = &d->ring[d->at];
-	uint32_t *link;
+	uint16_t *link;
 
 	d->at = (d->at + 1) % DIA_DUPS_MAX;
 	if (e->used) {
@@ -109,12 +113,12 @@ void
 dia_dups_set(struct dia_dups *d, const struct dia_dup_key *key, int64_t now_ms, struct dia_txn *t)
 {
 	struct entry *e = find(d, key);
-	uint32_t *head = chain(d, key);
+	uint16_t *head = chain(d, key);
 
 	if (e == NULL) {
 		e = recycle(d);
 		*e = (struct entry){ .key = *key, .used = true, .next = *head };
-		*head = (uint32_t)(e - d->ring) + 1;
+		*head = (uint16_t)(e - d->ring + 1);
 	}
 	e->t = t;
 	e->until_ms = now_ms + DIA_DUP_MS;
