@@ -10,6 +10,7 @@
 
 struct metric;
 struct nafkc_call;
+struct nafkc_endings;
 struct nafkc_job;
 struct nafkc_nonces;
 struct nafkc_rates;
@@ -27,6 +28,7 @@ struct nafkc {
 	struct nafkc_nonces *nonces;	/* of the second port */
 	struct secret *pseudonym_key;			/* K12 */
 	struct purge *purge;
+	struct nafkc_endings *endings;
 	struct nafkc_call *calls;
 	struct nafkc_job *jobs;
 	struct nafkc_waiter *waiters;
@@ -78,10 +80,27 @@ enum rc nafkc_order_device(struct nafkc *k, enum nafkc_order order, const struct
  * RC_NOTFOUND: none lives that would end later.
  */
 enum rc nafkc_order_end(struct nafkc *k, const struct nafkc_target *t, int64_t ends_s, int64_t *n) MUST_USE;
-/* From now on refused, and all its keys end at once, *n of them; _DEVICE, _SPKI, _ISSUER. Again: the same again. */
+/*
+ * From now on refused, and all its keys end at once, *n of them; _DEVICE, _SPKI, _ISSUER. Again: the same again. An issuer's keys end from
+ * this turn on, and who wants to know how many waits: nafkc_ending_await().
+ */
 enum rc nafkc_order_block(struct nafkc *k, const struct nafkc_target *t, int64_t *n) MUST_USE;
-/* RC_NOTFOUND: there is no such block. What it ended stays ended. */
+/* RC_NOTFOUND: there is no such block. RC_STATE: its keys are still ending. What it ended stays ended. */
 enum rc nafkc_order_unblock(struct nafkc *k, const struct nafkc_target *t) MUST_USE;
+
+/* --- ending.c: a blocked issuer's keys end in slices */
+
+/* What was left to do is taken up. RC_NOMEM, RC_IO. */
+enum rc nafkc_endings_new(struct nafkc *k, struct nafkc_endings **out) MUST_USE;
+/* No more slices; who waits hears REASON_STOPPING. After free, who still waits never hears. */
+void nafkc_endings_stop(struct nafkc_endings *s);
+void nafkc_endings_free(struct nafkc_endings *s);
+/* It is noted in the store. */
+void nafkc_ending_begin(struct nafkc *k, const uint8_t issuer[static 32]);
+/* Are keys of this issuer's certificates still to end? They count as gone. */
+bool nafkc_ending_has(const struct nafkc *k, const uint8_t issuer[static 32]);
+/* Answered when all have ended: {"keys"}, how many; _NOT_DURABLE: there is no block; _STOPPING. Progress before. */
+void nafkc_ending_await(struct nafkc *k, const uint8_t issuer[static 32], struct ctl *c, struct rpc_req *q);
 
 /* --- call.c: the core goes; answers that wait for the turn leave with it all the same. After nafkc_keycenter_free(). */
 void nafkc_ua_free(struct nafkc *k);

@@ -101,7 +101,8 @@ nafkc_new(const struct nafkc_seams *seams, const struct nafkc_conf *conf, struct
 	    (rc = nafkc_rates_new(&k->btid_rates)) != RC_OK || (rc = nafkc_nonces_new(seams->clock, seams->rnd, &k->nonces)) != RC_OK ||
 	    (rc = nafkc_kscache_new(seams->clock, conf->zn_cache_s, &k->kscache)) != RC_OK ||
 	    (rc = nafkc_zn_new(k, &k->zn)) != RC_OK ||
-	    (rc = purge_new(seams->clock, seams->guard, seams->store, &purge, &k->purge)) != RC_OK)
+	    (rc = purge_new(seams->clock, seams->guard, seams->store, &purge, &k->purge)) != RC_OK ||
+	    (rc = nafkc_endings_new(k, &k->endings)) != RC_OK)
 		goto out;
 	make_metrics(k);
 	say_naf_ids(k);
@@ -129,6 +130,7 @@ void
 nafkc_stop(struct nafkc *k, void (*done)(void *arg), void *arg)
 {
 	nafkc_ops_stop(k);
+	nafkc_endings_stop(k->endings);
 	nafkc_zn_stop(k->zn, done, arg);
 }
 
@@ -141,6 +143,7 @@ nafkc_free(struct nafkc *k)
 	nafkc_keycenter_free(k);
 	nafkc_ua_mt_free(k);
 	nafkc_ua_free(k);
+	nafkc_endings_free(k->endings);
 	purge_free(k->purge);
 	nafkc_zn_free(k->zn);
 	nafkc_kscache_free(k->kscache);

@@ -164,9 +164,14 @@ nafkc_op_block(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 {
 	struct nafkc_target t;
 	int64_t n = 0;
+	enum rc rc;
 
-	if (take_block(c, q, body, &t))
-		answer(c, q, nafkc_order_block(core, &t, &n), &n, REASON_INTERNAL);
+	if (!take_block(c, q, body, &t))
+		return;
+	if ((rc = nafkc_order_block(core, &t, &n)) == RC_OK && t.scope == NAFKC_SCOPE_ISSUER)
+		nafkc_ending_await(core, t.hash, c, q);
+	else
+		answer(c, q, rc, &n, REASON_INTERNAL);
 }
 
 void
@@ -180,7 +185,7 @@ nafkc_op_unblock(void *core, struct ctl *c, struct rpc_req *q, json_t *body)
 	if ((rc = nafkc_order_unblock(core, &t)) == RC_OK)
 		ctl_ok(c, q, NULL);
 	else
-		ctl_fail(c, q, rc == RC_NOTFOUND ? REASON_UA_NOT_BLOCKED : REASON_INTERNAL, NULL);
+		ctl_fail(c, q, rc == RC_NOTFOUND ? REASON_UA_NOT_BLOCKED : rc == RC_STATE ? REASON_UA_ENDING : REASON_INTERNAL, NULL);
 }
 
 void

@@ -132,10 +132,16 @@ nafkc_order_block(struct nafkc *k, const struct nafkc_target *t, int64_t *n)
 	row.event = block_events[t->scope][0];
 	if ((rc = nafkc_store_put_block(k->s.store, t, t->scope == NAFKC_SCOPE_DEVICE ? row.spki : NULL, now_s)) == RC_OK &&
 	    (rc = nafkc_store_put_audit(k->s.store, &row)) == RC_OK)
-		rc = nafkc_store_end_keys(k->s.store, t, now_s, now_s, "key-invalidated", "blocked", n);
+		rc = t->scope == NAFKC_SCOPE_ISSUER ? nafkc_store_put_ending(k->s.store, t->hash)
+		    : nafkc_store_end_keys(k->s.store, t, now_s, now_s, "key-invalidated", "blocked", n);
 	if ((rc = end(k, rc)) != RC_OK)
 		return rc;
 	forget(k, now_s, now_s, *n);
+	if (t->scope == NAFKC_SCOPE_ISSUER) {
+		nafkc_ending_begin(k, t->hash);
+		log_info("keycenter: %s", row.event);
+		return RC_OK;
+	}
 	log_info("keycenter: %s%s: %s, %lld keys invalidated", t->scope == NAFKC_SCOPE_DEVICE ? "device_id=" : "", d.id.s, row.event, (long long)*n);
 	return RC_OK;
 }
@@ -147,6 +153,8 @@ nafkc_order_unblock(struct nafkc *k, const struct nafkc_target *t)
 	struct nafkc_audit row;
 	enum rc rc;
 
+	if (t->scope == NAFKC_SCOPE_ISSUER && nafkc_ending_has(k, t->hash))
+		return RC_STATE;
 	if ((rc = about(k, t, &d, &row)) != RC_OK || (rc = store_begin(k->s.store)) != RC_OK)
 		return rc;
 	row.event = block_events[t->scope][1];

@@ -31,6 +31,8 @@ find_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 	enum rc rc = nafkc_store_get_key(k->s.store, &a->triple, now_s, &s->key, &s->ks_local_mt);
 
 	if (rc == RC_OK) {
+		if (nafkc_ending_has(k, s->key.issuer))
+			return REASON_UA_REVOKED;	/* in this second or the next */
 		s->has_key = true;
 		return s->key.bound && memcmp(s->key.spki, a->spki, sizeof(a->spki)) != 0 ? REASON_UA_OTHER_KEY : REASON_NONE;
 	}

@@ -83,8 +83,10 @@ nafkc_state_find(struct nafkc_call *c, struct nafkc_state *out)
 		t.naf_id = k->conf.naf_ids[i];
 		rc = nafkc_store_state(k->s.store, &t, timeguard_now(k->s.guard), out);
 	}
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
 		c->ask.triple = t;
+		out->gone = out->gone || nafkc_ending_has(k, out->issuer);
+	}
 	return rc;
 }
 

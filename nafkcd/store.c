@@ -113,6 +113,13 @@ static const char *const migrations[] = {
 	"UPDATE device SET idle = (SELECT max(at) FROM audit) WHERE spki IS NOT NULL"	/* as near to now as is stored */
 	"  AND NOT EXISTS (SELECT 1 FROM key k WHERE k.device_id = device.device_id)"
 	"  AND NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.device_id = device.device_id);",
+
+	"CREATE TABLE ending ("			/* a blocked issuer's keys that are to end */
+	"  issuer BLOB PRIMARY KEY,"		/* SHA-256 of its public key */
+	"  first INTEGER NOT NULL,"		/* key ids that are still to be looked at: those that were there when it was blocked */
+	"  last INTEGER NOT NULL,"
+	"  n INTEGER NOT NULL"			/* ended so far */
+	") WITHOUT ROWID;",
 };
 
 static const char *const sql[NAFKC_SQL_COUNT_OF] = {

@@ -47,6 +47,7 @@ struct nafkc_state {
 	int64_t expires_s;
 	bool owned;		/* by spki: its row's, or the Device_ID's where the row has none; else by whoever comes next (rebind) */
 	uint8_t spki[32];
+	uint8_t issuer[32];	/* of a live one's certificate; zeros = not known */
 	char reason[16];	/* of a tombstone */
 };
 /* One read. RC_NOTFOUND: neither a live key nor a tombstone. */
@@ -57,9 +58,18 @@ enum rc nafkc_store_state(struct store *st, const struct triple *t, int64_t now_
  *   event   for the audit: "key-invalidated", "key-limited"
  *   reason  of the tombstone: "invalidated", "blocked", "limited"
  *   *n      how many
+ * Not of an issuer (RC_RANGE): see the next three.
  */
 enum rc nafkc_store_end_keys(struct store *st, const struct nafkc_target *t, int64_t now_s, int64_t ends_s, const char *event,
     const char *reason, int64_t *n) MUST_USE;
+/*
+ * store_ending.c: all live keys that an issuer's certificates have now are to end, as "key-invalidated", "blocked". It is noted, then done
+ * in slices that look at max keys each: *n = ended so far, *more = there is more to do. RC_NOTFOUND: nothing is noted.
+ */
+enum rc nafkc_store_put_ending(struct store *st, const uint8_t issuer[static 32]) MUST_USE;
+enum rc nafkc_store_end_slice(struct store *st, const uint8_t issuer[static 32], int64_t now_s, unsigned max, int64_t *n, bool *more)
+    MUST_USE;
+enum rc nafkc_store_each_ending(struct store *st, void (*fn)(void *arg, const uint8_t issuer[static 32]), void *arg) MUST_USE;
 enum rc nafkc_store_live_of_device(struct store *st, const struct device_id *id, int64_t now_s, int64_t *n) MUST_USE;
 /* Has this key a tombstone? */
 enum rc nafkc_store_buried(struct store *st, const struct triple *t, int64_t now_s, bool *buried) MUST_USE;

@@ -23,6 +23,7 @@ nafkc_store_state(struct store *st, const struct triple *t, int64_t now_s, struc
 	struct nafkc_state s = { .gone = false };
 	sqlite3_stmt *q = NULL;
 	struct nafkc_names nm;
+	bool known;
 	enum rc rc;
 
 	if ((rc = nafkc_sql_names(t, &nm)) != RC_OK ||
@@ -30,7 +31,8 @@ nafkc_store_state(struct store *st, const struct triple *t, int64_t now_s, struc
 		goto out;
 	s.gone = sqlite3_column_int64(q, 0) != 0;
 	s.expires_s = sqlite3_column_int64(q, 1);
-	if (!nafkc_sql_take_hash(sql_col(q, 2), &s.owned, s.spki) || !sql_col_str(q, 3, s.reason, sizeof(s.reason))) {
+	if (!nafkc_sql_take_hash(sql_col(q, 2), &s.owned, s.spki) || !sql_col_str(q, 3, s.reason, sizeof(s.reason)) ||
+	    !nafkc_sql_take_hash(sql_col(q, 4), &known, s.issuer)) {
 		log_error("store: the row of btid=%s device_id=%s is damaged", t->btid.s, t->device_id.s);
 		rc = RC_IO;
 		goto out;
@@ -92,14 +94,27 @@ mark(struct store *st, const struct nafkc_target *t, int64_t after_s, int *n)
 		return sql_run(st, NAFKC_SQL_MARK_DEVICE, n, "ti", t->triple.device_id.s, after_s);
 	case NAFKC_SCOPE_SPKI:
 		return sql_run(st, NAFKC_SQL_MARK_SPKI, n, "bi", span_of(t->hash, sizeof(t->hash)), after_s);
-	case NAFKC_SCOPE_ISSUER:
-		return sql_run(st, NAFKC_SQL_MARK_ISSUER, n, "bi", span_of(t->hash, sizeof(t->hash)), after_s);
+	case NAFKC_SCOPE_ISSUER:	/* store_ending.c: there may be very many */
+		return RC_RANGE;
 	case NAFKC_SCOPE_TRIPLE:
 		break;
 	}
 	if ((rc = nafkc_sql_names(&t->triple, &nm)) != RC_OK)
 		return rc;
 	return sql_run(st, NAFKC_SQL_MARK_TRIPLE, n, "ttti", nm.naf_id, nm.part[1], nm.part[2], after_s);
+}
+
+enum rc
+nafkc_sql_end_marked(struct store *st, int64_t now_s, int64_t at_s, const char *event, const char *reason, int marked)
+{
+	enum rc rc;
+
+	if (marked == 0)
+		return RC_OK;
+	if ((rc = sql_run(st, NAFKC_SQL_AUDIT_MARKED, NULL, "iti", now_s, event, at_s)) != RC_OK ||
+	    (rc = sql_run(st, NAFKC_SQL_BURY_MARKED, NULL, "ti", reason, at_s)) != RC_OK)
+		return rc;
+	return at_s > now_s ? sql_run(st, NAFKC_SQL_CUT_MARKED, NULL, "i", at_s) : sql_run(st, NAFKC_SQL_DROP_MARKED, NULL, "");
 }
 
 enum rc
@@ -110,15 +125,7 @@ nafkc_store_end_keys(struct store *st, const struct nafkc_target *t, int64_t now
 	int marked = 0;
 	enum rc rc;
 
-	if ((rc = mark(st, t, at_s, &marked)) != RC_OK)
-		return rc;
-	if (marked > 0) {
-		if ((rc = sql_run(st, NAFKC_SQL_AUDIT_MARKED, NULL, "iti", now_s, event, at_s)) != RC_OK ||
-		    (rc = sql_run(st, NAFKC_SQL_BURY_MARKED, NULL, "ti", reason, at_s)) != RC_OK)
-			return rc;
-		rc = at_s > now_s ? sql_run(st, NAFKC_SQL_CUT_MARKED, NULL, "i", at_s) : sql_run(st, NAFKC_SQL_DROP_MARKED, NULL, "");
-	}
-	if (rc == RC_OK)
+	if ((rc = mark(st, t, at_s, &marked)) == RC_OK && (rc = nafkc_sql_end_marked(st, now_s, at_s, event, reason, marked)) == RC_OK)
 		*n = marked;
 	return rc;
 }

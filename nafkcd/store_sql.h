@@ -44,7 +44,14 @@
 	X(MARK_DEVICE, "UPDATE key SET state = 'marked' WHERE device_id = ?1 AND expires > ?2") \
 	X(MARK_SPKI, "UPDATE key SET state = 'marked' WHERE expires > ?2 AND" \
 	    " device_id IN (SELECT device_id FROM device WHERE spki = ?1) AND (spki = ?1 OR spki IS NULL)") \
-	X(MARK_ISSUER, "UPDATE key SET state = 'marked' WHERE issuer = ?1 AND expires > ?2") \
+	X(MARK_ISSUER, "UPDATE key SET state = 'marked' WHERE id BETWEEN ?3 AND ?4 AND issuer = ?1 AND expires > ?2") \
+	X(PUT_ENDING, "INSERT OR REPLACE INTO ending (issuer, first, last, n)" \
+	    " VALUES (?1, 0, ifnull((SELECT max(id) FROM key), -1), 0)") \
+	X(EACH_ENDING, "SELECT issuer FROM ending") \
+	X(NEXT_PART, "SELECT first, n, last, ifnull((SELECT max(id) FROM" \
+	    " (SELECT id FROM key WHERE id BETWEEN e.first AND e.last ORDER BY id LIMIT ?2)), -1) FROM ending e WHERE issuer = ?1") \
+	X(MOVE_ENDING, "UPDATE ending SET first = ?2, n = ?3 WHERE issuer = ?1") \
+	X(DROP_ENDING, "DELETE FROM ending WHERE issuer = ?1") \
 	X(MARK_TRIPLE, "UPDATE key SET state = 'marked' WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?4") \
 	X(AUDIT_MARKED, "INSERT INTO audit (at, event, reason, device_id, btid, naf_id, kcv, expires, was, spki, subject)" \
 	    " SELECT ?1, ?2, '', k.device_id, k.btid, k.naf_id, k.kcv, ?3, k.expires, ifnull(k.spki, d.spki), ifnull(d.subject, '')" \
@@ -54,9 +61,9 @@
 	    " FROM key k LEFT JOIN device d USING (device_id) WHERE k.state = 'marked'") \
 	X(DROP_MARKED, "DELETE FROM key WHERE state = 'marked'") \
 	X(CUT_MARKED, "UPDATE key SET ks_expires = ifnull(ks_expires, expires), expires = ?1, state = 'limited' WHERE state = 'marked'") \
-	X(STATE, "SELECT 0 AS gone, k.expires, ifnull(k.spki, d.spki), '' FROM key k LEFT JOIN device d USING (device_id)" \
+	X(STATE, "SELECT 0 AS gone, k.expires, ifnull(k.spki, d.spki), '', k.issuer FROM key k LEFT JOIN device d USING (device_id)" \
 	    " WHERE k.naf_id = ?1 AND k.btid = ?2 AND k.device_id = ?3 AND k.expires > ?4 UNION ALL" \
-	    " SELECT 1, t.expires, ifnull(t.spki, d.spki), t.reason FROM tombstone t LEFT JOIN device d USING (device_id)" \
+	    " SELECT 1, t.expires, ifnull(t.spki, d.spki), t.reason, NULL FROM tombstone t LEFT JOIN device d USING (device_id)" \
 	    " WHERE t.naf_id = ?1 AND t.btid = ?2 AND t.device_id = ?3 AND t.expires > ?4" \
 	    " ORDER BY gone LIMIT 1") \
 	X(BURIED, "SELECT 1 FROM tombstone WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?4") \
@@ -106,6 +113,8 @@ enum rc nafkc_sql_names(const struct triple *t, struct nafkc_names *out) MUST_US
 struct span nafkc_sql_hash(bool there, const uint8_t hash[static 32]);
 /* false: the column holds neither nothing nor 32 octets. */
 bool nafkc_sql_take_hash(struct span in, bool *there, uint8_t out[static 32]);
+/* What was marked, marked rows of key, ends at at_s: audited, buried, cut short or dropped. */
+enum rc nafkc_sql_end_marked(struct store *st, int64_t now_s, int64_t at_s, const char *event, const char *reason, int marked) MUST_USE;
 /* Of a statement that was bound, with this rc: its first row's first column; the statement is given back. RC_NOTFOUND: no row. */
 enum rc nafkc_sql_number(enum rc bound, sqlite3_stmt *q, int64_t *out) MUST_USE;
 

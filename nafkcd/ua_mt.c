@@ -156,6 +156,7 @@ judge(struct nafkc_call *c, const struct nafkc_ks *ks)
 		return;
 	}
 	rc = c->auth->other ? RC_NOTFOUND : nafkc_store_state(k->s.store, &c->ask.triple, timeguard_now(k->s.guard), &s);
+	s.gone = s.gone || (rc == RC_OK && nafkc_ending_has(k, s.issuer));
 	nafkc_state_tell(c, rc, &s);
 }
 

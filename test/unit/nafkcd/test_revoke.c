@@ -1,5 +1,6 @@
 /* What the operator takes back: keys invalidated and limited, devices blocked by each of three names.        RULES N1, N2, N3, N5, N8, N9 */
 #include "test/unit/nafkcd/ctl_world.h"
+#include "nafkcd/standing.h"
 #include "test/unit/tmpdir.h"
 
 #include <sqlite3.h>
@@ -286,6 +287,128 @@ START_TEST(n1_a_blocked_issuer_takes_the_keys_of_all_its_certificates)
 	memset(w.issuer, 7, sizeof w.issuer);
 	given(BTID2, "d1", key_a);
 	finish();
+}
+END_TEST
+
+#define MANY 1100
+
+/* So many keys of the blocked issuer's certificates, each of another device, and as many of another one's between them. */
+static void
+put_many(void)
+{
+	struct nafkc_key k = { .triple.naf_id = w.naf_ids[0], .kcv = "0123456789ab", .issued_s = NOW, .expires_s = NOW + 3600,
+	    .ks_expires_s = NOW + 7200, .bound = true };
+	struct secret *ks;
+
+	ck_ok(secret_new(KS_LEN, &ks));
+	strcpy(k.triple.btid.s, BTID);
+	memcpy(k.spki, key_b, 32);
+	ck_ok(store_begin(w.store));
+	for (int i = 0; i < 2 * MANY; i++) {
+		memset(k.issuer, i % 2 == 0 ? 7 : 8, sizeof k.issuer);
+		(void)snprintf(k.triple.device_id.s, sizeof k.triple.device_id.s, "d%d", i);
+		ck_ok(nafkc_store_put_key(w.store, &k, ks));
+	}
+	ck_ok(store_end(w.store, true));
+	secret_free(ks);
+	turn_end(w.turn);
+}
+
+static int
+live(void)
+{
+	struct nafkc_counts n;
+
+	ck_ok(nafkc_store_count(w.store, &n));
+	return (int)n.keys;
+}
+
+/* A turn of the loop. */
+static void
+turn(void)
+{
+	(void)link_mem_run(w.net);
+	(void)clock_advance(w.clock, 1);
+	turn_end(w.turn);
+}
+
+/* What is still to end counts as gone. */
+static void
+counts_as_gone(const char *device)
+{
+	struct nafkc_ask a = { .triple.naf_id = w.naf_ids[0] };
+	struct nafkc_standing st;
+	struct nafkc_state state;
+
+	strcpy(a.triple.btid.s, BTID);
+	strcpy(a.triple.device_id.s, device);
+	memcpy(a.spki, key_b, 32);
+	memset(a.issuer, 9, sizeof a.issuer);		/* the key in another certificate */
+	ck_assert_int_eq(nafkc_standing_find(w.k, &a, &st), REASON_UA_REVOKED);
+	secret_free(st.ks_local_mt);
+	ck_ok(nafkc_store_state(w.store, &a.triple, NOW, &state));
+	ck_assert(!state.gone);
+	ck_assert(nafkc_ending_has(w.k, state.issuer));
+}
+
+START_TEST(n8_very_many_keys_of_an_issuer_end_in_slices)
+{
+	struct nafkc_target t = { .scope = NAFKC_SCOPE_ISSUER };
+	int before, turns = 0;
+	json_t *o;
+
+	start(NAFKC_ANY);
+	put_many();
+	memset(t.hash, 7, sizeof t.hash);
+	o = json_pack("{s:s}", "issuer", ISSUER);
+	json_decref(got.body);
+	memset(&got, 0, sizeof got);
+	ck_ok(rpc_ask(rpc, "device-block", o, on_answer, NULL, NULL));
+	json_decref(o);
+	for (before = live(); got.n == 0; before = live(), turns++) {
+		turn();
+		ck_assert_int_le(before - live(), 250);
+		if (live() < 2 * MANY && live() > MANY + 300) {
+			counts_as_gone("d2198");
+			ck_rc(nafkc_order_unblock(w.k, &t), RC_STATE);
+		}
+		ck_assert_int_lt(turns, 100);
+	}
+	ck_assert_int_ge(turns, 2 * MANY / 250);
+	ck_assert_int_eq(ended(), MANY);
+	ck_assert_int_eq(live(), MANY);
+	ck_assert_int_eq(status_of("tombstones"), MANY);	/* each left one (N8) */
+	order("device-unblock", "{\"issuer\":\"" ISSUER "\"}");
+	finish();
+}
+END_TEST
+
+START_TEST(n8_what_is_still_to_end_is_not_forgotten_in_a_crash)
+{
+	struct nafkc_target t = { .scope = NAFKC_SCOPE_ISSUER };
+	int64_t n;
+
+	tmpdir_make();
+	world_new(&w, tmpdir_file("nafkcd.db"));
+	w.conf.devices = NAFKC_ANY;
+	world_start(&w);
+	put_many();
+	memset(t.hash, 7, sizeof t.hash);
+	ck_ok(nafkc_order_block(w.k, &t, &n));
+	turn();
+	turn();
+	ck_assert_int_lt(live(), 2 * MANY);
+	ck_assert_int_gt(live(), MANY + 300);
+	world_kill_core(&w);
+	world_open_store(&w);
+	world_start_core(&w);
+	counts_as_gone("d2198");
+	pass(&w, 100);
+	ck_assert_int_eq(live(), MANY);
+	ck_assert(!nafkc_ending_has(w.k, t.hash));
+	ck_ok(nafkc_order_unblock(w.k, &t));
+	world_free(&w);
+	tmpdir_remove();
 }
 END_TEST
 
@@ -602,6 +725,8 @@ main(void)
 	tcase_add_test(t, n9_a_device_is_limited_in_all_its_live_keys);
 	tcase_add_test(t, n1_a_blocked_public_key_is_refused_with_all_its_device_ids);
 	tcase_add_test(t, n1_a_blocked_issuer_takes_the_keys_of_all_its_certificates);
+	tcase_add_test(t, n8_very_many_keys_of_an_issuer_end_in_slices);
+	tcase_add_test(t, n8_what_is_still_to_end_is_not_forgotten_in_a_crash);
 	tcase_add_test(t, a_key_fetched_again_with_another_certificate_is_its_issuers);
 	tcase_add_test(t, a_blocked_device_ids_key_stays_barred_after_a_rebind);
 	tcase_add_loop_test(t, who_is_blocked_between_bir_and_bia_gets_no_key, 0, 3);
