@@ -191,7 +191,7 @@ START_TEST(U7_ks_local_mt_can_not_be_exported)
 				char *text;
 
 				dev_send(&op.dev, o->name, json_loads(bodies[i], 0, NULL));
-				for (int s = 0; s < 10 && op.dev.answers == before; s++) {
+				for (int s = 0; s < 40 && op.dev.answers == before; s++) {	/* use waits for the device */
 					rig_run();
 					clock_advance(rig.clock, 1000);
 				}
