@@ -54,6 +54,8 @@ http_loop_new(struct http_server *s)
 void
 http_loop_free(struct http_server *s)
 {
+	if (s->run == NULL)
+		return;		/* workers, who look at it, may still be there */
 	loop_unwatch(s->run);
 	s->run = NULL;
 }
