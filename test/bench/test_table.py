@@ -92,5 +92,36 @@ class Page(unittest.TestCase):
         self.assertIn("1,234.5", text[-1])
 
 
+class Endured(unittest.TestCase):
+    r = {"done": 20000, "failed": 0, "resumed": 10000, "seconds": 120.0, "p50_us": 31700, "p99_us": 307200, "p999_us": 454700, "max_us": 554600,
+         "at_once_max": 85, "cpu_s": [40.0, 20.0], "own_cpu_s": 50.0}
+
+    def test_memory_is_flat_within_a_tenth_and_2_mb(self):
+        self.assertTrue(table.is_flat(10000, 13048))
+        self.assertFalse(table.is_flat(10000, 13049))
+        said = list(table.endured(10000, self.r, {"bsfd": (10000, 13049), "nafkcd": (1024, 1024)}, 0.25, {"nafkcd": 30, "bsfd": 10}))
+        self.assertEqual(said[3:], ["bsfd resident: 9.8 MB, then 12.7 MB: it grows", "nafkcd resident: 1.0 MB, then 1.0 MB: flat",
+                                    "what else ran on the machine had 25 % of its processors; an operation waited for one 1.5 ms in nafkcd "
+                                    "and 0.5 ms in bsfd"])
+
+    def test_the_example_goes_by_what_an_operation_costs(self):
+        # 3 ms: 14.47 a second are 4.3 %, 277.8 are 83 %
+        text = " ".join(table.example(self.r).split())
+        self.assertIn("that is 4.3 % of one processor", text)
+        self.assertIn("278 a second, 83 % of one.", text)
+
+    def test_the_page_gets_its_figures_and_keeps_the_rest(self):
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../doc/PERFORMANCE")) as f:
+            page = f.read()
+        said = list(table.endured(10000, self.r, {"bsfd": (1024, 1024)}, 0, {"bsfd": 1}))
+        new = table.endured_into_page(page, said, self.r)
+        self.assertEqual(new.count("An example "), 1)
+        self.assertIn("\n\n    20,000 operations of 10,000 devices", new)
+        self.assertIn("    processor time of an operation: nafkcd 2000 us, bsfd 1000 us\n    bsfd resident: 1.0 MB", new)
+        self.assertIn("83 % of one.", new)
+        self.assertEqual(new[:new.index("\n4 Many")], page[:page.index("\n4 Many")])
+        self.assertEqual(table.endured_into_page(new, said, self.r), new)
+
+
 if __name__ == "__main__":
     unittest.main()
