@@ -16,9 +16,10 @@
 #define TABLES_MAX 16		/* subkeys kept at hand */
 #define TABLE_NAME_MAX 63
 
+/* A table's key, set in a context for each direction: that, and not the few octets of a value, is most of the work. */
 struct subkey {
 	char table[TABLE_NAME_MAX + 1];
-	struct secret *key;
+	EVP_CIPHER_CTX *open, *seal;
 };
 
 struct seal {
@@ -90,8 +91,10 @@ seal_free(struct seal *s)
 {
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < s->n_sub; i++)
-		secret_free(s->sub[i].key);
+	for (size_t i = 0; i < s->n_sub; i++) {
+		EVP_CIPHER_CTX_free(s->sub[i].open);
+		EVP_CIPHER_CTX_free(s->sub[i].seal);
+	}
 	secret_free(s->key);
 	free(s);
 }
@@ -119,93 +122,140 @@ out:
 	return rc;
 }
 
-/* Borrowed. A schema has a handful of tables with sealed columns; more than fit here is our own bug and told as RC_RANGE. */
-static enum rc
-subkey_get(struct seal *s, const char *table, const struct secret **out)
-{
-	struct subkey *k;
-	enum rc rc;
-
-	for (size_t i = 0; i < s->n_sub; i++)
-		if (strcmp(s->sub[i].table, table) == 0) {
-			*out = s->sub[i].key;
-			return RC_OK;
-		}
-	if (s->n_sub == TABLES_MAX || strlen(table) > TABLE_NAME_MAX)
-		return RC_RANGE;
-	k = &s->sub[s->n_sub];
-	if ((rc = subkey_make(s, table, &k->key)) != RC_OK)
-		return rc;
-	memcpy(k->table, table, strlen(table) + 1);
-	s->n_sub++;
-	*out = k->key;
-	return RC_OK;
-}
-
-static bool
-aad_part(EVP_CIPHER_CTX *ctx, struct span part)
-{
-	uint8_t len[4] = { (uint8_t)(part.n >> 24), (uint8_t)(part.n >> 16), (uint8_t)(part.n >> 8), (uint8_t)part.n };
-	int n;
-
-	return EVP_CipherUpdate(ctx, NULL, &n, len, sizeof len) == 1 &&
-	    (part.n == 0 || EVP_CipherUpdate(ctx, NULL, &n, part.p, (int)part.n) == 1);
-}
-
-/* A context with key, nonce and associated data in; NULL = the library failed. Caller frees. */
 static EVP_CIPHER_CTX *
-gcm_start(const struct seal *s, const struct secret *key, const struct seal_place *at, const uint8_t *nonce, bool encrypt)
+gcm_new(const struct secret *key, bool encrypt)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 
-	if (ctx == NULL)
-		return NULL;
-	if (EVP_CipherInit_ex(ctx, algo_aes_256_gcm(), NULL, secret_span(key).p, nonce, encrypt) == 1 &&
-	    aad_part(ctx, span_of(s->store_id, sizeof s->store_id)) && aad_part(ctx, span_str(at->table)) &&
-	    aad_part(ctx, span_str(at->column)) && aad_part(ctx, at->pk))
+	if (ctx != NULL && EVP_CipherInit_ex(ctx, algo_aes_256_gcm(), NULL, secret_span(key).p, NULL, encrypt) == 1)
 		return ctx;
 	EVP_CIPHER_CTX_free(ctx);
 	return NULL;
+}
+
+static enum rc
+subkey_add(struct seal *s, const char *table)
+{
+	struct subkey k = { .open = NULL };
+	struct secret *key = NULL;
+	enum rc rc;
+
+	if (s->n_sub == TABLES_MAX || strlen(table) > TABLE_NAME_MAX)
+		return RC_RANGE;
+	memcpy(k.table, table, strlen(table) + 1);
+	if ((rc = subkey_make(s, table, &key)) != RC_OK)
+		return rc;
+	k.open = gcm_new(key, false);
+	k.seal = gcm_new(key, true);
+	secret_free(key);
+	if (k.open == NULL || k.seal == NULL) {
+		EVP_CIPHER_CTX_free(k.open);
+		EVP_CIPHER_CTX_free(k.seal);
+		return RC_CRYPTO;
+	}
+	s->sub[s->n_sub++] = k;
+	return RC_OK;
+}
+
+/* Borrowed. A schema has a handful of tables with sealed columns; more than fit here is our own bug and told as RC_RANGE. */
+static enum rc
+subkey_get(struct seal *s, const char *table, const struct subkey **out)
+{
+	size_t i = 0;
+	enum rc rc;
+
+	while (i < s->n_sub && strcmp(s->sub[i].table, table) != 0)
+		i++;
+	if (i == s->n_sub && (rc = subkey_add(s, table)) != RC_OK)
+		return rc;
+	*out = &s->sub[i];
+	return RC_OK;
+}
+
+/* Associated data on its way into a context: many short pieces, of which each call of the library's would cost more than itself. */
+struct aad {
+	EVP_CIPHER_CTX *ctx;
+	size_t n;
+	bool ok;
+	uint8_t buf[1024];
+};
+
+static void
+aad_put(struct aad *a, const uint8_t *p, size_t n)
+{
+	int ignored;
+
+	while (n > 0 && a->ok) {
+		size_t some = n < sizeof a->buf - a->n ? n : sizeof a->buf - a->n;
+
+		memcpy(a->buf + a->n, p, some);
+		a->n += some;
+		p += some;
+		n -= some;
+		if (a->n == sizeof a->buf) {
+			a->ok = EVP_CipherUpdate(a->ctx, NULL, &ignored, a->buf, (int)a->n) == 1;
+			a->n = 0;
+		}
+	}
+}
+
+static void
+aad_part(struct aad *a, struct span part)
+{
+	uint8_t len[4] = { (uint8_t)(part.n >> 24), (uint8_t)(part.n >> 16), (uint8_t)(part.n >> 8), (uint8_t)part.n };
+
+	aad_put(a, len, sizeof len);
+	aad_put(a, part.p, part.n);
+}
+
+/* Nonce and associated data in. */
+static bool
+gcm_start(const struct seal *s, EVP_CIPHER_CTX *ctx, const struct seal_place *at, const uint8_t *nonce)
+{
+	struct aad a;
+	int ignored;
+
+	a.ctx = ctx;
+	a.n = 0;
+	a.ok = EVP_CipherInit_ex(ctx, NULL, NULL, NULL, nonce, -1) == 1;
+	aad_part(&a, span_of(s->store_id, sizeof s->store_id));
+	aad_part(&a, span_str(at->table));
+	aad_part(&a, span_str(at->column));
+	aad_part(&a, at->pk);
+	return a.ok && (a.n == 0 || EVP_CipherUpdate(ctx, NULL, &ignored, a.buf, (int)a.n) == 1);
 }
 
 enum rc
 seal_put(struct seal *s, const struct seal_place *at, const struct secret *value, uint8_t *out, size_t cap, size_t *n)
 {
 	struct span v = secret_span(value);
-	const struct secret *key;
-	EVP_CIPHER_CTX *ctx = NULL;
+	const struct subkey *key;
 	uint8_t *nonce = out + 1 + SEAL_KEY_ID_LEN, *text = nonce + NONCE_LEN;
 	int done, last;
-	enum rc rc = RC_RANGE;
+	enum rc rc;
 
 	if (v.n == 0 || cap < SEALED_LEN(v.n))
-		goto out;
+		return RC_RANGE;
 	if ((rc = subkey_get(s, at->table, &key)) != RC_OK)
-		goto out;
+		return rc;
 	out[0] = VERSION;
 	memcpy(out + 1, s->key_id, SEAL_KEY_ID_LEN);
 	if ((rc = rnd_bytes(s->rnd, nonce, NONCE_LEN)) != RC_OK)
-		goto out;
-	rc = RC_CRYPTO;
-	if ((ctx = gcm_start(s, key, at, nonce, true)) == NULL)
-		goto out;
-	if (EVP_CipherUpdate(ctx, text, &done, v.p, (int)v.n) != 1 || EVP_CipherFinal_ex(ctx, text + done, &last) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_LEN, text + v.n) != 1)
-		goto out;
+		return rc;
+	if (!gcm_start(s, key->seal, at, nonce) || EVP_CipherUpdate(key->seal, text, &done, v.p, (int)v.n) != 1 ||
+	    EVP_CipherFinal_ex(key->seal, text + done, &last) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(key->seal, EVP_CTRL_GCM_GET_TAG, TAG_LEN, text + v.n) != 1)
+		return RC_CRYPTO;
 	*n = SEALED_LEN(v.n);
-	rc = RC_OK;
-out:
-	EVP_CIPHER_CTX_free(ctx);
-	return rc;
+	return RC_OK;
 }
 
 enum rc
 seal_get(struct seal *s, const struct seal_place *at, struct span sealed, struct secret **out)
 {
 	struct span key_id, nonce, text, tag;
-	const struct secret *key;
+	const struct subkey *key;
 	struct secret *v = NULL;
-	EVP_CIPHER_CTX *ctx = NULL;
 	uint8_t version, t[TAG_LEN];
 	int done, last;
 	enum rc rc = RC_DENIED;
@@ -222,18 +272,16 @@ seal_get(struct seal *s, const struct seal_place *at, struct span sealed, struct
 	}
 	rc = RC_CRYPTO;
 	memcpy(t, tag.p, TAG_LEN);
-	if ((ctx = gcm_start(s, key, at, nonce.p, false)) == NULL ||
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_LEN, t) != 1 ||
-	    EVP_CipherUpdate(ctx, secret_bytes(v), &done, text.p, (int)text.n) != 1)
+	if (!gcm_start(s, key->open, at, nonce.p) || EVP_CIPHER_CTX_ctrl(key->open, EVP_CTRL_GCM_SET_TAG, TAG_LEN, t) != 1 ||
+	    EVP_CipherUpdate(key->open, secret_bytes(v), &done, text.p, (int)text.n) != 1)
 		goto out;
 	rc = RC_DENIED;
-	if (EVP_CipherFinal_ex(ctx, secret_bytes(v) + done, &last) != 1)
+	if (EVP_CipherFinal_ex(key->open, secret_bytes(v) + done, &last) != 1)
 		goto out;
 	*out = v;
 	v = NULL;
 	rc = RC_OK;
 out:
-	EVP_CIPHER_CTX_free(ctx);
 	secret_free(v);
 	return rc;
 }
