@@ -33,6 +33,10 @@ store_stmt(struct store *st, size_t i)
 	if (!st->open && !st->reading)
 		st->reading = run(st, OWN_READ) == RC_OK;
 	s = st->stmt[i];
+	if (!st->was_used[i]) {
+		st->was_used[i] = true;
+		st->used[st->n_used++] = i;
+	}
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
 	return s;
@@ -44,9 +48,13 @@ store_stmt(struct store *st, size_t i)
 static void
 reset_all(struct store *st)
 {
-	for (size_t i = 0; i < st->schema->n_sql; i++)
+	while (st->n_used > 0) {
+		size_t i = st->used[--st->n_used];
+
+		st->was_used[i] = false;
 		if (sqlite3_stmt_busy(st->stmt[i]))
 			sqlite3_reset(st->stmt[i]);
+	}
 }
 
 /* It may have written outside of begin and end. If that is lost, whoever wrote it hears so by the turn's commit. */

@@ -27,6 +27,8 @@ struct store {
 	const struct store_schema *schema;
 	sqlite3_stmt *own[OWN_COUNT];
 	sqlite3_stmt **stmt;
+	size_t *used, n_used;		/* statements taken since the last commit, for each was_used */
+	bool *was_used;
 	struct seal *seal;
 	unsigned depth;			/* begun and not ended */
 	bool plain;			/* the outermost of them has no SAVEPOINT */

@@ -223,7 +223,9 @@ store_open(const char *path, const struct store_schema *schema, const struct sec
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	st->schema = schema;
 	st->lock = -1;
-	if ((st->stmt = calloc(schema->n_sql + 1, sizeof(sqlite3_stmt *))) == NULL)
+	if ((st->stmt = calloc(schema->n_sql + 1, sizeof(sqlite3_stmt *))) == NULL ||
+	    (st->used = calloc(schema->n_sql + 1, sizeof *st->used)) == NULL ||
+	    (st->was_used = calloc(schema->n_sql + 1, sizeof *st->was_used)) == NULL)
 		goto out;
 	rc = RC_RANGE;
 	if (secret_span(key).n != 32)
@@ -259,6 +261,8 @@ store_close(struct store *st)
 	for (size_t i = 0; st->stmt != NULL && i < st->schema->n_sql; i++)
 		sqlite3_finalize(st->stmt[i]);
 	free(st->stmt);
+	free(st->used);
+	free(st->was_used);
 	sqlite3_close(st->db);		/* rolls back what is open */
 	if (st->lock >= 0)
 		close(st->lock);
