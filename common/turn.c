@@ -70,6 +70,7 @@ commit(struct turn *t)
 	struct store_stats was, now;
 	enum rc rc;
 
+	log_flush();		/* no answer leaves before its lines */
 	if (t->store == NULL)
 		return RC_OK;
 	store_get_stats(t->store, &was);
