@@ -2,7 +2,10 @@
 #include "common/xml.h"
 
 #include <expat.h>
+#include <stdatomic.h>
 #include <string.h>
+
+#include "common/rnd.h"
 
 #define NS_SEPARATOR '\n'	/* expat puts it between namespace and name; no name holds it */
 
@@ -181,6 +184,48 @@ on_doctype(void *arg, const char *name, const char *sysid, const char *pubid, in
 	fail(arg, RC_SYNTAX);
 }
 
+/*
+ * One parser is kept from document to document, for making one costs as much as reading a short document: whoever takes it leaves
+ * NULL, and who finds NULL makes another one. Of the salt of its hash tables, which expat would ask the kernel for each time, there is
+ * one for the process.
+ */
+static _Atomic(XML_Parser) kept;
+static _Atomic unsigned long kept_salt;
+
+static unsigned long
+salt(void)
+{
+	unsigned long s = atomic_load(&kept_salt), none = 0;
+
+	if (s != 0)
+		return s;
+	if (rnd_bytes(rnd_system(), (uint8_t *)&s, sizeof(s)) != RC_OK || s == 0)
+		return 0;		/* expat makes one */
+	return atomic_compare_exchange_strong(&kept_salt, &none, s) ? s : none;
+}
+
+static XML_Parser
+take_parser(void)
+{
+	XML_Parser p = atomic_exchange(&kept, NULL);
+
+	/* one encoding, whatever the document declares: what is a key has one spelling */
+	if (p == NULL)
+		p = XML_ParserCreateNS("UTF-8", NS_SEPARATOR);
+	if (p != NULL)
+		(void)XML_SetHashSalt(p, salt());
+	return p;
+}
+
+/* Its next document finds it as new. */
+static void
+give_back(XML_Parser p)
+{
+	if (XML_ParserReset(p, "UTF-8") == XML_TRUE)
+		p = atomic_exchange(&kept, p);
+	XML_ParserFree(p);		/* NULL is fine */
+}
+
 enum rc
 xml_parse(struct span doc, const struct xml_shape *shape, struct xml_text *texts)
 {
@@ -192,8 +237,7 @@ xml_parse(struct span doc, const struct xml_shape *shape, struct xml_text *texts
 		texts[i].found = false;
 		texts[i].p[0] = '\0';
 	}
-	/* one encoding, whatever the document declares: what is a key has one spelling */
-	if ((r.parser = XML_ParserCreateNS("UTF-8", NS_SEPARATOR)) == NULL)
+	if ((r.parser = take_parser()) == NULL)
 		return RC_NOMEM;
 	XML_SetUserData(r.parser, &r);
 	XML_SetElementHandler(r.parser, on_start, on_end);
@@ -201,7 +245,7 @@ xml_parse(struct span doc, const struct xml_shape *shape, struct xml_text *texts
 	XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
 	if (XML_Parse(r.parser, (const char *)doc.p, (int)doc.n, 1) != XML_STATUS_OK && r.rc == RC_OK)
 		r.rc = XML_GetErrorCode(r.parser) == XML_ERROR_NO_MEMORY ? RC_NOMEM : RC_SYNTAX;
-	XML_ParserFree(r.parser);
+	give_back(r.parser);
 	for (size_t i = 0; i < shape->n && r.rc == RC_OK; i++)
 		if (shape->fields[i].required && !texts[i].found)
 			r.rc = RC_SYNTAX;
@@ -233,29 +277,39 @@ put_str(struct xml_out *o, const char *s)
 	put(o, s, strlen(s));
 }
 
+/* What stands for an octet that cannot stand for itself, NULL: it can. */
+static const char *
+escape_of(uint8_t c)
+{
+	switch (c) {
+	case '&':
+		return "&amp;";
+	case '<':
+		return "&lt;";
+	case '>':
+		return "&gt;";
+	default:
+		/* XML 1.0 2.2 has no way to say the other controls; "\r" would be read back as "\n" */
+		return (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f ? "?" : NULL;
+	}
+}
+
 static void
 put_escaped(struct xml_out *o, struct span v)
 {
-	for (size_t i = 0; i < v.n; i++) {
-		char c = (char)v.p[i];
+	size_t from = 0;		/* what is before went out */
 
-		switch (c) {
-		case '&':
-			put_str(o, "&amp;");
-			break;
-		case '<':
-			put_str(o, "&lt;");
-			break;
-		case '>':
-			put_str(o, "&gt;");
-			break;
-		default:
-			/* XML 1.0 2.2 has no way to say the other controls; "\r" would be read back as "\n" */
-			if ((v.p[i] < 0x20 && c != '\t' && c != '\n') || v.p[i] == 0x7f)
-				c = '?';
-			put(o, &c, 1);
-		}
+	for (size_t i = 0; i < v.n; i++) {
+		const char *escape = escape_of(v.p[i]);
+
+		if (escape == NULL)
+			continue;
+		put(o, (const char *)v.p + from, i - from);
+		put_str(o, escape);
+		from = i + 1;
 	}
+	if (from < v.n)
+		put(o, (const char *)v.p + from, v.n - from);
 }
 
 void
