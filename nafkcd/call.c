@@ -1,8 +1,10 @@
 #include "nafkcd/call.h"
 
 #include <openssl/crypto.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -16,10 +18,11 @@
 struct nafkc_call *
 nafkc_call_new(struct nafkc *k, struct http_xchg *x)
 {
-	struct nafkc_call *c = calloc(1, sizeof(*c));
+	struct nafkc_call *c = malloc(sizeof(*c));
 
 	if (c == NULL)
 		log_fatal("ua: out of memory with a request waiting");
+	memset(c, 0, offsetof(struct nafkc_call, body));
 	c->k = k;
 	c->x = x;
 	c->began_ms = clock_mono_ms(k->s.clock);
@@ -36,7 +39,7 @@ call_free(struct nafkc_call *c)
 	if (c->k != NULL)
 		DL_DELETE(c->k->calls, c);
 	nafkc_auth_free(c->auth);
-	OPENSSL_cleanse(c->body, sizeof(c->body));
+	OPENSSL_cleanse(c->body, c->n);
 	free(c);
 }
 
@@ -55,6 +58,7 @@ nafkc_ua_free(struct nafkc *k)
 void
 nafkc_call_put_error(struct nafkc_call *c, enum reason why, const char *text, int64_t retry_after_s)
 {
+	OPENSSL_cleanse(c->body, c->n);		/* a key that could not be kept */
 	c->status = reason_get(why)->http;
 	if (uaxml_print_error(why, text, c->body, sizeof(c->body), &c->n) != RC_OK)
 		c->n = 0;	/* a text too long for its document: the status says it too */

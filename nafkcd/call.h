@@ -21,8 +21,8 @@ struct nafkc_call {
 	char retry_after[24], etag[NAFKC_ETAG_LEN + 1];	/* "" = none */
 	const char *allow;		/* 405: what is allowed; static */
 	bool close;			/* the connection ends with it */
-	char body[UAXML_MAX];
-	size_t n;
+	size_t n;			/* octets of body; what was ever in it beyond them is cleansed */
+	char body[UAXML_MAX];		/* last, and not zeroed: it is most of the struct */
 };
 
 /* Out of memory ends the process. x->req stays valid until the answer. */

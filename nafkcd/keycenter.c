@@ -89,27 +89,27 @@ reason_of(enum rc rc)
 static enum rc
 bind_device(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
-	enum nafkc_device_state state = nafkc_policy_state(k->conf.devices, s->known ? &s->device : NULL);
-	bool bound = s->device.bound;
+	enum nafkc_device_state state = nafkc_policy_state(k->conf.devices, s->kept.known ? &s->kept.device : NULL);
+	bool bound = s->kept.device.bound;
 	enum rc rc;
 
-	if (bound && state == s->device.state && strcmp(s->device.subject, a->subject) == 0)
+	if (bound && state == s->kept.device.state && strcmp(s->kept.device.subject, a->subject) == 0)
 		return RC_OK;
-	s->device.state = state;
-	s->device.bound = true;
-	memcpy(s->device.spki, a->spki, sizeof(s->device.spki));
-	memcpy(s->device.subject, a->subject, sizeof(s->device.subject));
-	rc = nafkc_store_put_device(k->s.store, &s->device);
+	s->kept.device.state = state;
+	s->kept.device.bound = true;
+	memcpy(s->kept.device.spki, a->spki, sizeof(s->kept.device.spki));
+	memcpy(s->kept.device.subject, a->subject, sizeof(s->kept.device.subject));
+	rc = nafkc_store_put_device(k->s.store, &s->kept.device);
 	return rc != RC_OK || bound ? rc : audit(k, a, "device-bound", REASON_NONE, NULL);
 }
 
 static enum rc
 write_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
-	enum rc rc = s->expired ? nafkc_store_drop_key(k->s.store, &a->triple) : RC_OK;
+	enum rc rc = s->kept.expired ? nafkc_store_drop_key(k->s.store, &a->triple) : RC_OK;
 
 	if (rc == RC_OK)
-		rc = nafkc_store_put_key(k->s.store, &s->key, s->ks_local_mt);
+		rc = nafkc_store_put_key(k->s.store, &s->kept.key, s->ks_local_mt);
 	return rc;
 }
 
@@ -119,10 +119,10 @@ rebind_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
 	if (!s->changed)
 		return RC_OK;
-	s->key.bound = true;
-	memcpy(s->key.spki, a->spki, sizeof(s->key.spki));
-	memcpy(s->key.issuer, a->issuer, sizeof(s->key.issuer));
-	return nafkc_store_bind_key(k->s.store, &s->key);
+	s->kept.key.bound = true;
+	memcpy(s->kept.key.spki, a->spki, sizeof(s->kept.key.spki));
+	memcpy(s->kept.key.issuer, a->issuer, sizeof(s->kept.key.issuer));
+	return nafkc_store_bind_key(k->s.store, &s->kept.key);
 }
 
 static enum rc
@@ -132,14 +132,14 @@ write_all(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 
 	if ((rc = store_begin(k->s.store)) != RC_OK)
 		return rc;
-	if (!s->has_key)
+	if (!s->kept.has_key)
 		rc = write_key(k, a, s);
 	else
 		rc = rebind_key(k, a, s);
 	if (rc == RC_OK)
 		rc = bind_device(k, a, s);
 	if (rc == RC_OK)
-		rc = audit(k, a, s->has_key ? "key-given-again" : "key-given", REASON_NONE, &s->key);
+		rc = audit(k, a, s->kept.has_key ? "key-given-again" : "key-given", REASON_NONE, &s->kept.key);
 	rc2 = store_end(k->s.store, rc == RC_OK);
 	return rc == RC_OK ? rc2 : rc;
 }
@@ -150,8 +150,8 @@ trace(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_standing *s
 {
 	char naf_id[NAF_ID_TEXT_MAX + 1];
 	struct trace_event e = { .step = 15, .from = "nafkcd", .to = "nafkcd", .btid = a->triple.btid.s, .naf_id = naf_id,
-	    .device_id = a->triple.device_id.s, .kcv = s->key.kcv, .result = "ok",
-	    .msg = s->has_key ? "derive Ks_local_MT: the same again" : "derive and store Ks_local_MT" };
+	    .device_id = a->triple.device_id.s, .kcv = s->kept.key.kcv, .result = "ok",
+	    .msg = s->kept.has_key ? "derive Ks_local_MT: the same again" : "derive and store Ks_local_MT" };
 
 	naf_id_print(&a->triple.naf_id, naf_id);
 	trace_emit(k->s.trace, &e);
@@ -160,16 +160,16 @@ trace(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_standing *s
 static void
 give(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s, nafkc_on_verdict *fn, void *arg)
 {
-	struct nafkc_verdict v = { .why = REASON_NONE, .ks_local_mt = s->ks_local_mt, .expires_s = s->key.expires_s,
-	    .mt_pseudonym = s->key.mt_pseudonym };
+	struct nafkc_verdict v = { .why = REASON_NONE, .ks_local_mt = s->ks_local_mt, .expires_s = s->kept.key.expires_s,
+	    .mt_pseudonym = s->kept.key.mt_pseudonym };
 
 	if (write_all(k, a, s) != RC_OK) {
 		refuse(k, a, REASON_INTERNAL, 0, true, fn, arg);
 		return;
 	}
-	purge_expect(k->purge, s->key.expires_s);
+	purge_expect(k->purge, s->kept.key.expires_s);
 	trace(k, a, s);
-	memcpy(v.kcv, s->key.kcv, sizeof(v.kcv));
+	memcpy(v.kcv, s->kept.key.kcv, sizeof(v.kcv));
 	metric_add(k->count.keys, 1);
 	fn(arg, &v);
 }
@@ -184,18 +184,19 @@ again(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, str
 	struct secret *derived = NULL;
 	enum reason why = REASON_NONE;
 
-	if (kdf_ks_local_mt(ks->ks_naf, &a->triple, &derived) != RC_OK)
+	if (nafkc_store_open_key(k->s.store, &s->kept, &s->ks_local_mt) != RC_OK ||
+	    kdf_ks_local_mt(ks->ks_naf, &a->triple, &derived) != RC_OK)
 		return REASON_INTERNAL;
 	if (!secret_eq(derived, s->ks_local_mt)) {
 		log_warn("keycenter: btid=%s: the BSF gives another Ks_(ext)_NAF than before", a->triple.btid.s);
 		why = REASON_ZN_BAD_ANSWER;
-	} else if (s->key.expires_s - timeguard_now(k->s.guard) < k->conf.ks_min_left_s)
+	} else if (s->kept.key.expires_s - timeguard_now(k->s.guard) < k->conf.ks_min_left_s)
 		why = REASON_UA_KS_SHORT;
-	else if (!s->key.bound || s->key.mt_pseudonym[0] == '\0') {
-		s->changed = !s->key.bound || ks->impi[0] != '\0';
-		why = reason_of(nafkc_pseudonym(k->pseudonym_key, ks->impi, a->spki, s->key.mt_pseudonym));
+	else if (!s->kept.key.bound || s->kept.key.mt_pseudonym[0] == '\0') {
+		s->changed = !s->kept.key.bound || ks->impi[0] != '\0';
+		why = reason_of(nafkc_pseudonym(k->pseudonym_key, ks->impi, a->spki, s->kept.key.mt_pseudonym));
 	}
-	s->changed = s->changed || memcmp(s->key.issuer, a->issuer, sizeof(a->issuer)) != 0;
+	s->changed = s->changed || memcmp(s->kept.key.issuer, a->issuer, sizeof(a->issuer)) != 0;
 	secret_free(derived);
 	return why;
 }
@@ -208,23 +209,23 @@ derive(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, st
 	enum reason why;
 	enum rc rc;
 
-	s->key = (struct nafkc_key){ .triple = a->triple, .issued_s = now_s, .ks_expires_s = ks->expires_s, .bound = true };
-	memcpy(s->key.spki, a->spki, sizeof(s->key.spki));
-	memcpy(s->key.issuer, a->issuer, sizeof(s->key.issuer));
-	why = nafkc_policy_lifetime(now_s, ks->expires_s, k->conf.ks_min_left_s, k->conf.key_lifetime_max_s, s->device.lifetime_max_s,
-	    &s->key.expires_s);
+	s->kept.key = (struct nafkc_key){ .triple = a->triple, .issued_s = now_s, .ks_expires_s = ks->expires_s, .bound = true };
+	memcpy(s->kept.key.spki, a->spki, sizeof(s->kept.key.spki));
+	memcpy(s->kept.key.issuer, a->issuer, sizeof(s->kept.key.issuer));
+	why = nafkc_policy_lifetime(now_s, ks->expires_s, k->conf.ks_min_left_s, k->conf.key_lifetime_max_s, s->kept.device.lifetime_max_s,
+	    &s->kept.key.expires_s);
 	if (why != REASON_NONE)
 		return why;
 	if ((rc = kdf_ks_local_mt(ks->ks_naf, &a->triple, &s->ks_local_mt)) == RC_OK &&
-	    (rc = secret_kcv(s->ks_local_mt, s->key.kcv)) == RC_OK)
-		rc = nafkc_pseudonym(k->pseudonym_key, ks->impi, a->spki, s->key.mt_pseudonym);
+	    (rc = secret_kcv(s->ks_local_mt, s->kept.key.kcv)) == RC_OK)
+		rc = nafkc_pseudonym(k->pseudonym_key, ks->impi, a->spki, s->kept.key.mt_pseudonym);
 	return reason_of(rc);
 }
 
 static void
 give_from(struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_ks *ks, struct nafkc_standing *s, nafkc_on_verdict *fn, void *arg)
 {
-	enum reason why = s->has_key ? again(k, a, ks, s) : derive(k, a, ks, s);
+	enum reason why = s->kept.has_key ? again(k, a, ks, s) : derive(k, a, ks, s);
 
 	if (why != REASON_NONE)
 		refuse(k, a, why, 0, true, fn, arg);
@@ -239,7 +240,7 @@ on_ks(void *arg, enum reason why, const struct nafkc_ks *ks)
 {
 	struct nafkc_job *j = arg;
 	struct nafkc *k = j->k;
-	struct nafkc_standing s = { .has_key = false };
+	struct nafkc_standing s = { .ks_local_mt = NULL };
 
 	DL_DELETE(k->jobs, j);
 	if (why == REASON_NONE)

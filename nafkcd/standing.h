@@ -6,18 +6,14 @@
 #include "nafkcd/store.h"
 
 struct nafkc_standing {
-	struct nafkc_device device;	/* new: with the id alone */
-	bool known;
-	struct nafkc_key key;		/* of the triple, if has_key */
-	struct secret *ks_local_mt;
-	bool has_key;
-	bool expired;			/* a row of the triple is there, over and not yet purged */
-	bool changed;			/* its row is to be written again */
+	struct nafkc_kept kept;
+	struct secret *ks_local_mt;	/* once it is opened, or derived */
+	bool changed;			/* the key's row is to be written again */
 };
 
 /*
  * Block list, admission, binding, room for one more Device_ID, the key of before or its tombstone, in that order; reads only.
- * REASON_NONE: *s is whole, s->ks_local_mt the caller's to free; also when it is not _NONE.
+ * s->ks_local_mt, NULL at first, is the caller's to free.
  * _CLOCK_JUMPED, _UA_BLOCKED, _UA_KEY_BLOCKED, _UA_ISSUER_BLOCKED, _UA_NOT_LISTED, _UA_OTHER_KEY, _UA_DEVICE_IDS, _UA_REVOKED, _INTERNAL.
  */
 enum reason nafkc_standing_find(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s) MUST_USE;

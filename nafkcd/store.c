@@ -120,6 +120,9 @@ static const char *const migrations[] = {
 	"  last INTEGER NOT NULL,"
 	"  n INTEGER NOT NULL"			/* ended so far */
 	") WITHOUT ROWID;",
+
+	/* rows come in the order of their times, so their own order tells which are old: one page less is written per commit */
+	"DROP INDEX audit_at;",
 };
 
 static const char *const sql[NAFKC_SQL_COUNT_OF] = {
@@ -186,42 +189,6 @@ nafkc_store_put_key(struct store *st, const struct nafkc_key *k, const struct se
 		return rc;
 	return sql_run(st, NAFKC_SQL_PUT_KEY, NULL, "tttbtiibibt", nm.naf_id, nm.part[1], nm.part[2], span_of(sealed, n), k->kcv,
 	    k->issued_s, k->expires_s, nafkc_sql_hash(k->bound, k->spki), k->ks_expires_s, issuer_span(k->issuer), k->mt_pseudonym);
-}
-
-enum rc
-nafkc_store_get_key(struct store *st, const struct triple *t, int64_t now_s, struct nafkc_key *out, struct secret **ks_local_mt)
-{
-	struct nafkc_key k = { .triple = *t };
-	sqlite3_stmt *q = NULL;
-	struct nafkc_names nm;
-	bool known;
-	enum rc rc;
-
-	if ((rc = nafkc_sql_names(t, &nm)) != RC_OK || (rc = sql_bind(st, NAFKC_SQL_GET_KEY, &q, "ttt", nm.naf_id, nm.part[1], nm.part[2])) != RC_OK)
-		goto out;
-	if ((rc = sql_step(q)) != RC_OK)
-		goto out;
-	k.issued_s = sqlite3_column_int64(q, 2);
-	k.expires_s = sqlite3_column_int64(q, 3);
-	if (now_s >= k.expires_s) {
-		rc = RC_EXPIRED;
-		goto out;
-	}
-	k.ks_expires_s = sqlite3_column_int64(q, 5);
-	if (!sql_col_str(q, 1, k.kcv, sizeof(k.kcv)) || !nafkc_sql_take_hash(sql_col(q, 4), &k.bound, k.spki) ||
-	    !nafkc_sql_take_hash(sql_col(q, 6), &known, k.issuer) || !sql_col_str(q, 7, k.mt_pseudonym, sizeof(k.mt_pseudonym))) {
-		log_error("store: the key row of btid=%s device_id=%s is damaged", t->btid.s, t->device_id.s);
-		rc = RC_IO;
-		goto out;
-	}
-	rc = store_unseal(st, "key", "ks_local_mt", span_of(nm.pk, nm.n), sql_col(q, 0), ks_local_mt);
-	if (rc == RC_OK)
-		*out = k;
-	else
-		log_error("store: the key of btid=%s device_id=%s does not open with this store key", t->btid.s, t->device_id.s);
-out:
-	sql_done(q);
-	return rc;
 }
 
 enum rc

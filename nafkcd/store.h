@@ -11,6 +11,7 @@
 
 #include "common/device_id.h"
 #include "common/secret.h"
+#include "common/store.h"
 #include "nafkcd/policy.h"
 
 /* --- keys                                                                                     seed 7.4, 8.3.1 step 15 */
@@ -27,9 +28,6 @@ struct nafkc_key {
 };
 /* RC_EXISTS: the triple has a live or expired row; see nafkc_store_drop_key. */
 enum rc nafkc_store_put_key(struct store *st, const struct nafkc_key *k, const struct secret *ks_local_mt) MUST_USE;
-/* RC_NOTFOUND, RC_EXPIRED (T1: from the moment of its expiry). Caller frees *ks_local_mt. */
-enum rc nafkc_store_get_key(struct store *st, const struct triple *t, int64_t now_s, struct nafkc_key *out, struct secret **ks_local_mt)
-    MUST_USE;
 /* One that is expired and not yet purged. Nothing there is fine. */
 enum rc nafkc_store_drop_key(struct store *st, const struct triple *t) MUST_USE;
 /* k's spki, issuer and pseudonym into its row. */
@@ -71,8 +69,6 @@ enum rc nafkc_store_end_slice(struct store *st, const uint8_t issuer[static 32],
     MUST_USE;
 enum rc nafkc_store_each_ending(struct store *st, void (*fn)(void *arg, const uint8_t issuer[static 32]), void *arg) MUST_USE;
 enum rc nafkc_store_live_of_device(struct store *st, const struct device_id *id, int64_t now_s, int64_t *n) MUST_USE;
-/* Has this key a tombstone? */
-enum rc nafkc_store_buried(struct store *st, const struct triple *t, int64_t now_s, bool *buried) MUST_USE;
 /* Was a key given for this B-TID, that lives or left a tombstone? */
 enum rc nafkc_store_knows_btid(struct store *st, const struct naf_id *naf_id, const struct btid *btid, int64_t now_s, bool *known) MUST_USE;
 
@@ -105,6 +101,25 @@ enum rc nafkc_store_find_block(struct store *st, const struct device_id *id, con
 enum rc nafkc_store_barred(struct store *st, const uint8_t spki[static 32], bool *barred) MUST_USE;
 /* Appends {"kind","value","at"} each; kind "device" "spki" "issuer"; at "" = before such times were kept. */
 enum rc nafkc_store_list_blocks(struct store *st, json_t *out) MUST_USE;
+
+/* --- all that is kept of who asks for a key, and of that key, in one read                          store_look.c */
+
+struct nafkc_kept {
+	bool blocked;			/* by the widest block that meets it: */
+	enum nafkc_scope scope;
+	bool known;			/* its device row; else device has the id alone */
+	struct nafkc_device device;	/* without .blocked, which is of whom the Device_ID belongs to, not of who asks */
+	bool has_key;			/* a live one (T1: none from the moment of its expiry) */
+	bool expired;			/* its row is there, over and not yet purged */
+	struct nafkc_key key;		/* if has_key */
+	uint8_t sealed[SEALED_LEN(KS_LEN)];	/* of it; nafkc_store_open_key() */
+	bool buried;			/* no live key, and a tombstone */
+};
+/* All-zero issuer: no block of an issuer meets it. */
+enum rc nafkc_store_look(struct store *st, const struct triple *t, const uint8_t spki[static 32], const uint8_t issuer[static 32],
+    int64_t now_s, struct nafkc_kept *out) MUST_USE;
+/* has_key. Caller frees *ks_local_mt. */
+enum rc nafkc_store_open_key(struct store *st, const struct nafkc_kept *kept, struct secret **ks_local_mt) MUST_USE;
 
 /* --- secrets of our own, 32 octets, sealed. RC_NOTFOUND. Caller frees *out. */
 

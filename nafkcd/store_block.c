@@ -1,4 +1,6 @@
 /* store_block: who is blocked; and secrets of our own. */
+#include <string.h>
+
 #include "common/clock.h"
 #include "common/hex.h"
 #include "common/log.h"
@@ -36,26 +38,40 @@ nafkc_store_drop_block(struct store *st, const struct nafkc_target *t)
 	return rc == RC_OK && n == 0 ? RC_NOTFOUND : rc;
 }
 
+bool
+nafkc_sql_scope(int64_t kind, enum nafkc_scope *out)
+{
+	if (kind < 0)
+		return false;
+	*out = kind == NAFKC_SCOPE_ISSUER ? NAFKC_SCOPE_ISSUER : kind == NAFKC_SCOPE_SPKI ? NAFKC_SCOPE_SPKI : NAFKC_SCOPE_DEVICE;
+	return true;
+}
+
+const char *
+nafkc_sql_issuer(const uint8_t issuer[static 32], char out[static 65])
+{
+	static const uint8_t none[32];
+
+	if (memcmp(issuer, none, sizeof(none)) == 0)
+		return NULL;
+	hex_print(span_of(issuer, 32), out);
+	return out;
+}
+
 enum rc
 nafkc_store_find_block(struct store *st, const struct device_id *id, const uint8_t spki[static 32], const uint8_t issuer[static 32],
     enum nafkc_scope *scope)
 {
-	static const uint8_t none[32];
 	char key[65], ca[65];
 	sqlite3_stmt *q = NULL;
 	int64_t kind;
 	enum rc rc;
 
 	hex_print(span_of(spki, 32), key);
-	hex_print(span_of(issuer, 32), ca);
-	rc = sql_bind(st, NAFKC_SQL_FIND_BLOCK, &q, "ttt", id->s, key, span_eq(span_of(issuer, 32), span_of(none, 32)) ? NULL : ca);
+	rc = sql_bind(st, NAFKC_SQL_FIND_BLOCK, &q, "ttt", id->s, key, nafkc_sql_issuer(issuer, ca));
 	if ((rc = nafkc_sql_number(rc, q, &kind)) != RC_OK)
 		return rc;
-	if (kind < 0)
-		rc = RC_NOTFOUND;
-	else
-		*scope = kind == NAFKC_SCOPE_ISSUER ? NAFKC_SCOPE_ISSUER : kind == NAFKC_SCOPE_SPKI ? NAFKC_SCOPE_SPKI : NAFKC_SCOPE_DEVICE;
-	return rc;
+	return nafkc_sql_scope(kind, scope) ? RC_OK : RC_NOTFOUND;
 }
 
 enum rc

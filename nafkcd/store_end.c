@@ -44,21 +44,6 @@ out:
 }
 
 enum rc
-nafkc_store_buried(struct store *st, const struct triple *t, int64_t now_s, bool *buried)
-{
-	sqlite3_stmt *q = NULL;
-	struct nafkc_names nm;
-	int64_t one;
-	enum rc rc;
-
-	if ((rc = nafkc_sql_names(t, &nm)) == RC_OK)
-		rc = sql_bind(st, NAFKC_SQL_BURIED, &q, "ttti", nm.naf_id, nm.part[1], nm.part[2], now_s);
-	rc = nafkc_sql_number(rc, q, &one);
-	*buried = rc == RC_OK;
-	return rc == RC_NOTFOUND ? RC_OK : rc;
-}
-
-enum rc
 nafkc_store_knows_btid(struct store *st, const struct naf_id *naf_id, const struct btid *btid, int64_t now_s, bool *known)
 {
 	char text[NAF_ID_TEXT_MAX + 1];

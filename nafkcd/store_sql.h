@@ -15,11 +15,17 @@
 	"(d.lifetime_max <> 0 OR EXISTS (SELECT 1 FROM key k WHERE k.device_id = d.device_id) OR" \
 	" EXISTS (SELECT 1 FROM tombstone t WHERE t.device_id = d.device_id) OR " NAFKC_SQL_BLOCKED ")"
 
+/* The kind of the widest block of a device's, a public key's and an issuer's; three look-ups: OR and ORDER BY would each make a table */
+#define NAFKC_SQL_WIDEST(device, spki, issuer) \
+	"coalesce((SELECT kind FROM block WHERE kind = 2 AND value = " issuer ")," \
+	" (SELECT kind FROM block WHERE kind = 1 AND value = " spki "), (SELECT kind FROM block WHERE kind = 0 AND value = " device "), -1)"
+
+/* Audit rows stand in the order of their times, but for what a clock that was set made of it: so many of the first are looked at. */
+#define NAFKC_SQL_OLDEST "(SELECT id, at FROM audit ORDER BY id LIMIT 1000)"
+
 #define NAFKC_SQL(X) \
 	X(PUT_KEY, "INSERT INTO key (naf_id, btid, device_id, ks_local_mt, kcv, issued, expires, state, spki, ks_expires, issuer, mt_pseudonym)" \
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11)") \
-	X(GET_KEY, "SELECT ks_local_mt, kcv, issued, expires, spki, ifnull(ks_expires, expires), issuer, mt_pseudonym FROM key" \
-	    " WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
 	X(DROP_KEY, "DELETE FROM key WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
 	X(BIND_KEY, "UPDATE key SET spki = ?4, issuer = ?5, mt_pseudonym = ?6 WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3") \
 	X(UNBIND_KEYS, "UPDATE key SET spki = NULL WHERE device_id = ?1") \
@@ -36,9 +42,13 @@
 	X(PUT_BLOCK, "INSERT INTO block (kind, value, spki, at) VALUES (?1, ?2, ?3, ?4)" \
 	    " ON CONFLICT (kind, value) DO UPDATE SET spki = ifnull(excluded.spki, spki)") \
 	X(DROP_BLOCK, "DELETE FROM block WHERE kind = ?1 AND value = ?2") \
-	/* three look-ups: OR and ORDER BY would each make a table of their own */ \
-	X(FIND_BLOCK, "SELECT coalesce((SELECT kind FROM block WHERE kind = 2 AND value = ?3)," \
-	    " (SELECT kind FROM block WHERE kind = 1 AND value = ?2), (SELECT kind FROM block WHERE kind = 0 AND value = ?1), -1)") \
+	X(FIND_BLOCK, "SELECT " NAFKC_SQL_WIDEST("?1", "?2", "?3")) \
+	X(LOOK, "SELECT " NAFKC_SQL_WIDEST("?3", "?4", "?5") ", d.state, d.spki, d.lifetime_max, d.subject, 0," \
+	    " k.expires, k.ks_local_mt, k.kcv, k.issued, k.spki, ifnull(k.ks_expires, k.expires), k.issuer, k.mt_pseudonym," \
+	    " CASE WHEN k.expires > ?6 THEN 0 ELSE EXISTS (SELECT 1 FROM tombstone" \
+	    " WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?6) END" \
+	    " FROM (SELECT 1) LEFT JOIN device d ON d.device_id = ?3" \
+	    " LEFT JOIN key k ON k.naf_id = ?1 AND k.btid = ?2 AND k.device_id = ?3") \
 	X(FIND_BARRED, "SELECT 1 FROM block WHERE spki = ?1 LIMIT 1") \
 	X(EACH_BLOCK, "SELECT kind, value, at FROM block ORDER BY kind, value") \
 	X(MARK_DEVICE, "UPDATE key SET state = 'marked' WHERE device_id = ?1 AND expires > ?2") \
@@ -66,7 +76,6 @@
 	    " SELECT 1, t.expires, ifnull(t.spki, d.spki), t.reason, NULL FROM tombstone t LEFT JOIN device d USING (device_id)" \
 	    " WHERE t.naf_id = ?1 AND t.btid = ?2 AND t.device_id = ?3 AND t.expires > ?4" \
 	    " ORDER BY gone LIMIT 1") \
-	X(BURIED, "SELECT 1 FROM tombstone WHERE naf_id = ?1 AND btid = ?2 AND device_id = ?3 AND expires > ?4") \
 	X(LIVE_OF_DEVICE, "SELECT count(*) FROM key WHERE device_id = ?1 AND expires > ?2") \
 	X(KNOWS_BTID, "SELECT 1 FROM key WHERE naf_id = ?1 AND btid = ?2 AND expires > ?3 UNION ALL" \
 	    " SELECT 1 FROM tombstone WHERE naf_id = ?1 AND btid = ?2 AND expires > ?3 LIMIT 1") \
@@ -87,9 +96,9 @@
 	X(EXPIRE_KEY, "DELETE FROM key WHERE id IN (SELECT id FROM key WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
 	X(EXPIRE_TOMBSTONE, "DELETE FROM tombstone WHERE (naf_id, btid, device_id) IN" \
 	    " (SELECT naf_id, btid, device_id FROM tombstone WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") \
-	X(EXPIRE_AUDIT, "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= ?1 ORDER BY at LIMIT ?2)") \
+	X(EXPIRE_AUDIT, "DELETE FROM audit WHERE id IN (SELECT id FROM " NAFKC_SQL_OLDEST " WHERE at <= ?1 LIMIT ?2)") \
 	X(NEXT, "SELECT min(t) FROM (SELECT min(expires) AS t FROM key UNION ALL SELECT min(expires) FROM tombstone" \
-	    " UNION ALL SELECT min(at) + ?1 FROM audit UNION ALL SELECT min(idle) + ?2 FROM device WHERE idle IS NOT NULL)") \
+	    " UNION ALL SELECT min(at) + ?1 FROM " NAFKC_SQL_OLDEST " UNION ALL SELECT min(idle) + ?2 FROM device WHERE idle IS NOT NULL)") \
 	X(COUNT, "SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM device), (SELECT count(*) FROM tombstone)")
 
 enum nafkc_sql {
@@ -109,6 +118,10 @@ struct nafkc_names {		/* a triple as texts, and as the name of its row */
 	size_t n;
 };
 enum rc nafkc_sql_names(const struct triple *t, struct nafkc_names *out) MUST_USE;
+/* The kind of a block, as FIND_BLOCK and LOOK tell it: is there one, and which? */
+bool nafkc_sql_scope(int64_t kind, enum nafkc_scope *out);
+/* An issuer's public key as a block names it, in out; NULL: all zeros, which no block names. */
+const char *nafkc_sql_issuer(const uint8_t issuer[static 32], char out[static 65]);
 /* NULL in SQL where there is none. */
 struct span nafkc_sql_hash(bool there, const uint8_t hash[static 32]);
 /* false: the column holds neither nothing nor 32 octets. */

@@ -8,6 +8,7 @@
  *	 |                      or a keyError              |  403 refused | bootstrap-again, 429, 503 with Retry-After
  *	 | GET /keycentre/v1/key-state ------------------> |  state.c
  */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +60,7 @@ on_verdict(void *arg, const struct nafkc_verdict *v)
 	if (secret_dup(v->ks_local_mt, &r.ks_local_mt) != RC_OK ||
 	    uaxml_print_response(&r, c->body, sizeof(c->body), &c->n) != RC_OK) {
 		secret_free(r.ks_local_mt);
+		OPENSSL_cleanse(c->body, sizeof(c->body));	/* as far as it was printed */
 		refuse(c, REASON_INTERNAL, NULL, 1);
 		return;
 	}
