@@ -537,6 +537,29 @@ START_TEST(n2_a_device_id_with_another_public_key_is_refused_and_audited)
 }
 END_TEST
 
+static void
+one_more_lives(const char *device_id, const uint8_t *spki)
+{
+	struct nafkc_device d = { .state = NAFKC_DEVICE_SEEN, .bound = true };
+	struct nafkc_key k = { .kcv = "0123456789ab", .bound = true, .issued_s = clock_now_s(w.clock) };
+	uint8_t octets[KS_LEN] = { 1 };
+	struct secret *ks;
+
+	k.triple.naf_id = w.naf_ids[0];
+	ck_ok(btid_parse(span_str(BTID), &k.triple.btid));
+	ck_ok(device_id_parse(span_str(device_id), &k.triple.device_id));
+	d.id = k.triple.device_id;
+	memcpy(d.spki, spki, sizeof d.spki);
+	memcpy(k.spki, spki, sizeof k.spki);
+	k.expires_s = k.ks_expires_s = k.issued_s + 600;
+	ck_ok(secret_from(span_of(octets, sizeof octets), &ks));
+	ck_ok(store_begin(w.store));
+	ck_ok(nafkc_store_put_device(w.store, &d));
+	ck_ok(nafkc_store_put_key(w.store, &k, ks));
+	ck_ok(store_end(w.store, true));
+	secret_free(ks);
+}
+
 /* A device that takes a new random Device_ID each time has many, of which few live. */
 START_TEST(device_ids_with_a_live_key_are_limited_per_public_key)
 {
@@ -558,6 +581,11 @@ START_TEST(device_ids_with_a_live_key_are_limited_per_public_key)
 	ask(&w, &s, form(BTID, "d1", NULL), key_a);	/* bound, and not alive */
 	said_refused(&s, 403, "refused");
 	given(BTID, "d2", key_a);
+	/* more than are allowed, as after the limit was lowered: what it has it may fetch again, and nothing beside */
+	one_more_lives("d5", key_a);
+	given(BTID, "d2", key_a);
+	ask(&w, &s, form(BTID, "d6", NULL), key_a);
+	said_refused(&s, 403, "refused");
 	finish();
 }
 END_TEST

@@ -294,6 +294,26 @@ START_TEST(n2_listed_device_ids_stay)
 }
 END_TEST
 
+/* A row that a wrong clock dated ahead holds up no others. */
+START_TEST(t1_purge_takes_old_audit_rows_behind_one_from_the_future)
+{
+	struct nafkc_audit row = { .at_s = NOW + 86400, .event = "key-given", .reason = "", .device_id = "d", .kcv = "", .subject = "" };
+	unsigned n;
+
+	open_world();
+	ck_ok(store_begin(w.store));
+	ck_ok(nafkc_store_put_audit(w.store, &row));
+	row.at_s = NOW;
+	ck_ok(nafkc_store_put_audit(w.store, &row));
+	ck_ok(store_end(w.store, true));
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 100), NOW + 100);
+	ck_ok(nafkc_store_purge(w.store, NOW + 100, 100, 10, &n));
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 100), NOW + 86500);
+	close_world();
+}
+END_TEST
+
 START_TEST(devices_read_back_with_and_without_a_public_key)
 {
 	struct nafkc_device d = { .state = NAFKC_DEVICE_ALLOWED, .bound = _i == 1, .lifetime_max_s = 77 }, out;
@@ -480,6 +500,7 @@ main(void)
 	tcase_add_test(t, n2_device_ids_that_nobody_has_a_key_of_are_forgotten_in_the_end);
 	tcase_add_test(t, n2_a_tombstone_holds_its_device_id);
 	tcase_add_test(t, n2_listed_device_ids_stay);
+	tcase_add_test(t, t1_purge_takes_old_audit_rows_behind_one_from_the_future);
 	tcase_add_loop_test(t, devices_read_back_with_and_without_a_public_key, 0, 2);
 	tcase_add_test(t, a_row_moved_elsewhere_does_not_open);
 	tcase_add_test(t, what_was_answered_is_there_after_kill_9);
