@@ -23,12 +23,12 @@ bind_one(sqlite3_stmt *q, int at, char type, va_list *ap)
 	switch (type) {
 	case 't':
 		t = va_arg(*ap, const char *);
-		return t == NULL ? sqlite3_bind_null(q, at) : sqlite3_bind_text(q, at, t, -1, SQLITE_TRANSIENT);
+		return t == NULL ? sqlite3_bind_null(q, at) : sqlite3_bind_text(q, at, t, -1, SQLITE_STATIC);
 	case 'i':
 		return sqlite3_bind_int64(q, at, va_arg(*ap, int64_t));
 	case 'b':
 		b = va_arg(*ap, struct span);
-		return b.n == 0 ? sqlite3_bind_null(q, at) : sqlite3_bind_blob64(q, at, b.p, b.n, SQLITE_TRANSIENT);
+		return b.n == 0 ? sqlite3_bind_null(q, at) : sqlite3_bind_blob64(q, at, b.p, b.n, SQLITE_STATIC);
 	default:
 		log_fatal("sql: no such type of parameter: %c", type);
 	}

@@ -20,7 +20,7 @@ struct store;
  *   t   const char *; NULL = SQL's NULL
  *   i   int64_t
  *   b   struct span; without octets = SQL's NULL
- * All is copied. RC_IO.
+ * Texts and octets are borrowed while the statement is stepped, for sql_run() while it runs. RC_IO.
  */
 enum rc sql_bind(struct store *st, size_t i, sqlite3_stmt **out, const char *types, ...) MUST_USE;
 /* The next row: RC_OK; RC_NOTFOUND, there is none (more). RC_EXISTS: a uniqueness was violated. Anything but RC_OK resets. */
