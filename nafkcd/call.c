@@ -1,7 +1,6 @@
 #include "nafkcd/call.h"
 
 #include <openssl/crypto.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +17,15 @@
 struct nafkc_call *
 nafkc_call_new(struct nafkc *k, struct http_xchg *x)
 {
-	struct nafkc_call *c = malloc(sizeof(*c));
+	struct nafkc_call *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		log_fatal("ua: out of memory with a request waiting");
-	memset(c, 0, offsetof(struct nafkc_call, body));
 	c->k = k;
 	c->x = x;
 	c->began_ms = clock_mono_ms(k->s.clock);
-	snprintf(c->ask.peer, sizeof(c->ask.peer), "%s", x->req->peer->address);
+	c->ask.peer = x->req->peer->address;
+	c->ask.subject = "";
 	DL_APPEND(k->calls, c);
 	k->ua_requests++;
 	metric_add(k->count.requests, 1);
@@ -39,7 +38,7 @@ call_free(struct nafkc_call *c)
 	if (c->k != NULL)
 		DL_DELETE(c->k->calls, c);
 	nafkc_auth_free(c->auth);
-	OPENSSL_cleanse(c->body, c->n);
+	OPENSSL_clear_free(c->body, c->n);
 	free(c);
 }
 
@@ -55,13 +54,27 @@ nafkc_ua_free(struct nafkc *k)
 	}
 }
 
+bool
+nafkc_call_set_body(struct nafkc_call *c, const char *p, size_t n)
+{
+	OPENSSL_clear_free(c->body, c->n);	/* maybe a key that could not be kept */
+	c->n = 0;
+	if ((c->body = OPENSSL_malloc(n)) == NULL)
+		return false;
+	memcpy(c->body, p, n);
+	c->n = n;
+	return true;
+}
+
 void
 nafkc_call_put_error(struct nafkc_call *c, enum reason why, const char *text, int64_t retry_after_s)
 {
-	OPENSSL_cleanse(c->body, c->n);		/* a key that could not be kept */
+	char page[UAXML_MAX];
+	size_t n = 0;
+
 	c->status = reason_get(why)->http;
-	if (uaxml_print_error(why, text, c->body, sizeof(c->body), &c->n) != RC_OK)
-		c->n = 0;	/* a text too long for its document: the status says it too */
+	/* without a body, for want of memory or a text too long for its document, the status says it too */
+	(void)!(uaxml_print_error(why, text, page, sizeof(page), &n) == RC_OK && nafkc_call_set_body(c, page, n));
 	c->etag[0] = '\0';
 	c->retry_after[0] = '\0';
 	if (retry_after_s > 0)

@@ -21,12 +21,14 @@ struct nafkc_call {
 	char retry_after[24], etag[NAFKC_ETAG_LEN + 1];	/* "" = none */
 	const char *allow;		/* 405: what is allowed; static */
 	bool close;			/* the connection ends with it */
-	size_t n;			/* octets of body; what was ever in it beyond them is cleansed */
-	char body[UAXML_MAX];		/* last, and not zeroed: it is most of the struct */
+	char *body;
+	size_t n;
 };
 
 /* Out of memory ends the process. x->req stays valid until the answer. */
 struct nafkc_call *nafkc_call_new(struct nafkc *k, struct http_xchg *x);
+/* A copy of these octets, in place of the body before, which is cleansed. false: out of memory, there is none. */
+bool nafkc_call_set_body(struct nafkc_call *c, const char *p, size_t n) MUST_USE;
 /* Status, body and headers of a refusal; text NULL: the reason's own. */
 void nafkc_call_put_error(struct nafkc_call *c, enum reason why, const char *text, int64_t retry_after_s);
 /* The same, logged and counted, into the turn. c is not to be touched afterwards. */

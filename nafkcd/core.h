@@ -44,8 +44,8 @@ struct nafkc_ask {		/* a Key Request whose form is right */
 	struct triple triple;
 	uint8_t spki[32];	/* of the public key that asks */
 	uint8_t issuer[32];	/* of the one that signed its certificate; zeros = not known */
-	char subject[256];	/* of its certificate */
-	char peer[64];		/* address, for the log */
+	const char *subject;	/* of its certificate; borrowed of the request, as is: */
+	const char *peer;	/* address, for the log */
 };
 struct nafkc_verdict {
 	enum reason why;	/* REASON_NONE: the key */
@@ -56,7 +56,7 @@ struct nafkc_verdict {
 	const char *mt_pseudonym;	/* "" = none; borrowed */
 };
 typedef void nafkc_on_verdict(void *arg, const struct nafkc_verdict *v);
-/* fn once, maybe inside this call. What it tells is durable when the turn is. */
+/* fn once, maybe inside this call; a is borrowed until then. What it tells is durable when the turn is. */
 void nafkc_keycenter_ask(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict *fn, void *arg);
 /* Requests that still wait for Zn hear REASON_STOPPING; their answers are in the turn. */
 void nafkc_keycenter_free(struct nafkc *k);

@@ -10,6 +10,7 @@
  * A repeated request gets the same key with the lifetime that it had. The BSF is asked again all the same, once Ks_(ext)_NAF is
  * no longer in memory: whether this NAF may have this B-TID's keys is the BSF's to say each time.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@
 struct nafkc_job {		/* a Key Request that waits for Zn */
 	struct nafkc_job *prev, *next;
 	struct nafkc *k;
-	struct nafkc_ask ask;
+	const struct nafkc_ask *ask;
 	nafkc_on_verdict *fn;
 	void *arg;
 };
@@ -98,7 +99,7 @@ bind_device(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s
 	s->kept.device.state = state;
 	s->kept.device.bound = true;
 	memcpy(s->kept.device.spki, a->spki, sizeof(s->kept.device.spki));
-	memcpy(s->kept.device.subject, a->subject, sizeof(s->kept.device.subject));
+	snprintf(s->kept.device.subject, sizeof(s->kept.device.subject), "%s", a->subject);
 	rc = nafkc_store_put_device(k->s.store, &s->kept.device);
 	return rc != RC_OK || bound ? rc : audit(k, a, "device-bound", REASON_NONE, NULL);
 }
@@ -244,11 +245,11 @@ on_ks(void *arg, enum reason why, const struct nafkc_ks *ks)
 
 	DL_DELETE(k->jobs, j);
 	if (why == REASON_NONE)
-		why = nafkc_standing_find(k, &j->ask, &s);
+		why = nafkc_standing_find(k, j->ask, &s);
 	if (why != REASON_NONE)
-		refuse(k, &j->ask, why, 0, true, j->fn, j->arg);
+		refuse(k, j->ask, why, 0, true, j->fn, j->arg);
 	else
-		give_from(k, &j->ask, ks, &s, j->fn, j->arg);
+		give_from(k, j->ask, ks, &s, j->fn, j->arg);
 	secret_free(s.ks_local_mt);
 	free(j);
 }
@@ -260,7 +261,7 @@ ask_zn(struct nafkc *k, const struct nafkc_ask *a, nafkc_on_verdict *fn, void *a
 	enum rc rc = RC_NOMEM;
 
 	if (j != NULL) {
-		*j = (struct nafkc_job){ .k = k, .ask = *a, .fn = fn, .arg = arg };
+		*j = (struct nafkc_job){ .k = k, .ask = a, .fn = fn, .arg = arg };
 		DL_APPEND(k->jobs, j);
 		if ((rc = nafkc_zn_ask(k->zn, &a->triple.btid, &a->triple.naf_id, on_ks, j)) == RC_OK)
 			return;
@@ -297,7 +298,7 @@ nafkc_keycenter_free(struct nafkc *k)
 
 	DL_FOREACH_SAFE(k->jobs, j, next) {
 		DL_DELETE(k->jobs, j);
-		refuse(k, &j->ask, REASON_STOPPING, 0, true, j->fn, j->arg);
+		refuse(k, j->ask, REASON_STOPPING, 0, true, j->fn, j->arg);
 		free(j);
 	}
 }

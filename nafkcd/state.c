@@ -111,9 +111,12 @@ static void
 tell_live(struct nafkc_call *c, int64_t expires_s)
 {
 	const struct http_request *q = c->x->req;
+	char page[UAXML_MAX];
+	size_t n = 0;
 	struct uaxml_state st = { .btid = c->ask.triple.btid, .device_id = c->ask.triple.device_id, .lifetime = expires_s };
 
-	if (make_etag(&c->ask.triple, expires_s, c->etag) != RC_OK || uaxml_print_state(&st, c->body, sizeof(c->body), &c->n) != RC_OK) {
+	if (make_etag(&c->ask.triple, expires_s, c->etag) != RC_OK || uaxml_print_state(&st, page, sizeof(page), &n) != RC_OK ||
+	    !nafkc_call_set_body(c, page, n)) {
 		nafkc_call_refuse(c, REASON_INTERNAL, NULL, 1);
 		return;
 	}

@@ -50,21 +50,23 @@ on_verdict(void *arg, const struct nafkc_verdict *v)
 {
 	struct nafkc_call *c = arg;
 	struct uaxml_response r = { .btid = c->ask.triple.btid, .device_id = c->ask.triple.device_id, .lifetime = v->expires_s };
-	char expires[UTC_TEXT_LEN + 1], naf_id[NAF_ID_TEXT_MAX + 1];
+	char page[UAXML_MAX], expires[UTC_TEXT_LEN + 1], naf_id[NAF_ID_TEXT_MAX + 1];
+	size_t n = 0;
+	bool made;
 
 	if (v->why != REASON_NONE) {
 		refuse(c, v->why, NULL, v->retry_after_s);
 		return;
 	}
 	snprintf(r.mt_pseudonym, sizeof(r.mt_pseudonym), "%s", v->mt_pseudonym);
-	if (secret_dup(v->ks_local_mt, &r.ks_local_mt) != RC_OK ||
-	    uaxml_print_response(&r, c->body, sizeof(c->body), &c->n) != RC_OK) {
-		secret_free(r.ks_local_mt);
-		OPENSSL_cleanse(c->body, sizeof(c->body));	/* as far as it was printed */
+	made = secret_dup(v->ks_local_mt, &r.ks_local_mt) == RC_OK && uaxml_print_response(&r, page, sizeof(page), &n) == RC_OK &&
+	    nafkc_call_set_body(c, page, n);
+	secret_free(r.ks_local_mt);
+	OPENSSL_cleanse(page, made ? n : sizeof(page));
+	if (!made) {
 		refuse(c, REASON_INTERNAL, NULL, 1);
 		return;
 	}
-	secret_free(r.ks_local_mt);
 	c->status = 200;
 	clock_print_utc(v->expires_s, expires);
 	naf_id_print(&c->ask.triple.naf_id, naf_id);
@@ -108,7 +110,7 @@ take_peer(struct nafkc_call *c)
 	}
 	memcpy(c->ask.spki, p->spki_sha256, sizeof(c->ask.spki));
 	memcpy(c->ask.issuer, p->issuer_sha256, sizeof(c->ask.issuer));
-	snprintf(c->ask.subject, sizeof(c->ask.subject), "%s", p->subject);
+	c->ask.subject = p->subject;
 	return true;
 }
 

@@ -38,7 +38,9 @@ struct flight {			/* one BIR */
 	struct flight *prev, *next;
 	struct nafkc_zn *z;	/* NULL: the core has gone while this one waited in the outbox */
 	bool queued;		/* in the turn's outbox */
-	struct zn_bir bir;
+	char session_id[DIA_SESSION_ID_MAX + 1];
+	struct btid btid;
+	struct naf_id naf_id;
 	struct dia_call *call;
 	struct waiter *waiters;
 	int64_t began_ms;
@@ -60,10 +62,10 @@ static void
 trace(const struct flight *f, const char *result, int64_t dur_us)
 {
 	char naf_id[NAF_ID_TEXT_MAX + 1];
-	struct trace_event e = { .step = 13, .from = "nafkcd", .to = "bsfd", .msg = "BIR", .btid = f->bir.btid.s, .naf_id = naf_id,
-	    .session_id = f->bir.session_id, .result = result, .dur_us = dur_us };
+	struct trace_event e = { .step = 13, .from = "nafkcd", .to = "bsfd", .msg = "BIR", .btid = f->btid.s, .naf_id = naf_id,
+	    .session_id = f->session_id, .result = result, .dur_us = dur_us };
 
-	naf_id_print(&f->bir.naf_id, naf_id);
+	naf_id_print(&f->naf_id, naf_id);
 	trace_emit(f->z->k->s.trace, &e);
 }
 
@@ -131,7 +133,7 @@ on_answer(void *arg, const struct dia_msg *m, enum reason why)
 		if (zn_bia_parse(m, false, &bia, &fault) != RC_OK) {
 			why = REASON_ZN_BAD_ANSWER;
 			snprintf(detail, sizeof(detail), "%s", fault.text);
-		} else if (strcmp(bia.session_id, f->bir.session_id) != 0 && bia.session_id[0] != '\0') {
+		} else if (strcmp(bia.session_id, f->session_id) != 0 && bia.session_id[0] != '\0') {
 			why = REASON_ZN_BAD_ANSWER;
 			snprintf(detail, sizeof(detail), "another Session-Id than was asked with");
 		} else {
@@ -140,11 +142,11 @@ on_answer(void *arg, const struct dia_msg *m, enum reason why)
 		}
 	}
 	ks = (struct nafkc_ks){ bia.me_key, bia.expires_s, bia.user_name };
-	naf_id_print(&f->bir.naf_id, naf_id);
+	naf_id_print(&f->naf_id, naf_id);
 	if (why != REASON_NONE)
-		log_reason(why, "zn: btid=%s naf_id=%s session=%s %s", f->bir.btid.s, naf_id, f->bir.session_id, detail);
+		log_reason(why, "zn: btid=%s naf_id=%s session=%s %s", f->btid.s, naf_id, f->session_id, detail);
 	else
-		nafkc_kscache_put(k->kscache, &f->bir.btid, &f->bir.naf_id, &ks, timeguard_now(k->s.guard));
+		nafkc_kscache_put(k->kscache, &f->btid, &f->naf_id, &ks, timeguard_now(k->s.guard));
 	land(f, why, why == REASON_NONE ? &ks : NULL);
 	zn_bia_free(&bia);
 }
@@ -170,17 +172,20 @@ depart(void *arg, enum rc rc)
 	struct dia_peer_info info[DIA_PEERS_MAX];
 	struct dia_buf buf = { 0 };
 	enum reason why = REASON_INTERNAL;
+	struct zn_bir bir;
 
 	f->queued = false;
 	if (z == NULL) {
 		free(f);
 		return;
 	}
-	snprintf(f->bir.dest_realm, sizeof(f->bir.dest_realm), "%s", realm_now(z, info));
+	bir = (struct zn_bir){ .btid = f->btid, .naf_id = f->naf_id };
+	memcpy(bir.session_id, f->session_id, sizeof(bir.session_id));
+	snprintf(bir.dest_realm, sizeof(bir.dest_realm), "%s", realm_now(z, info));
 	if (rc != RC_OK)
 		why = REASON_NOT_DURABLE;
-	else if ((rc = zn_bir_print(&f->bir, &z->self, &buf)) == RC_OK) {
-		rc = dia_request(z->node, f->bir.dest_realm, NULL, &buf, z->k->conf.zn.timeout_s * 1000, on_answer, f, &f->call);
+	else if ((rc = zn_bir_print(&bir, &z->self, &buf)) == RC_OK) {
+		rc = dia_request(z->node, bir.dest_realm, NULL, &buf, z->k->conf.zn.timeout_s * 1000, on_answer, f, &f->call);
 		if (rc == RC_LIMIT)
 			why = REASON_ZN_BUSY;
 		else if (rc == RC_STATE)
@@ -188,7 +193,7 @@ depart(void *arg, enum rc rc)
 	}
 	dia_buf_free(&buf);
 	if (rc != RC_OK) {
-		log_reason(why, "zn: btid=%s: %s", f->bir.btid.s, rc_str(rc));
+		log_reason(why, "zn: btid=%s: %s", f->btid.s, rc_str(rc));
 		land(f, why, NULL);
 		return;
 	}
@@ -201,7 +206,7 @@ find(struct nafkc_zn *z, const struct btid *btid, const struct naf_id *naf_id)
 	struct flight *f;
 
 	DL_FOREACH(z->flights, f)
-		if (strcmp(f->bir.btid.s, btid->s) == 0 && naf_id_eq(&f->bir.naf_id, naf_id))
+		if (strcmp(f->btid.s, btid->s) == 0 && naf_id_eq(&f->naf_id, naf_id))
 			return f;
 	return NULL;
 }
@@ -223,10 +228,10 @@ nafkc_zn_ask(struct nafkc_zn *z, const struct btid *btid, const struct naf_id *n
 			return RC_NOMEM;
 		}
 		f->z = z;
-		f->bir.btid = *btid;
-		f->bir.naf_id = *naf_id;
+		f->btid = *btid;
+		f->naf_id = *naf_id;
 		f->began_ms = clock_mono_ms(z->k->s.clock);
-		dia_session_id(z->node, f->bir.session_id);
+		dia_session_id(z->node, f->session_id);
 		DL_APPEND(z->flights, f);
 		f->queued = true;
 		turn_later(z->k->s.turn, depart, f);
