@@ -57,7 +57,7 @@ conn_new(struct http_server *s, struct MHD_Connection *m)
 	if (s->tls != NULL) {
 		tls_conn_begin(&c->tls, s->tls, MHD_get_connection_info(m, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
 		    c->address);
-		http_early_begin(c);
+		http_wire_begin(c);
 	}
 	return c;
 }
@@ -89,6 +89,7 @@ http_conn_on_notify(void *arg, struct MHD_Connection *m, void **socket_context, 
 		if (s->run != NULL)
 			loop_again(s->run);	/* where the limit kept others waiting, it may accept again */
 		tls_conn_end(&c->tls);
+		http_wire_end(c);
 		free(c);
 		*socket_context = NULL;
 	}

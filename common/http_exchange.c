@@ -35,7 +35,7 @@ exchange_unref(struct exchange *e)
 		MHD_destroy_response(e->response);
 	free(e->target);
 	free(e->path);
-	free(e->strings);
+	free(e->headers);
 	free(e->body);
 	free(e);
 }
@@ -233,9 +233,9 @@ take_head(struct exchange *e, struct MHD_Connection *m, const char *path, const 
 		e->refusal = REASON_HTTP_HEAD_LARGE;
 		return RC_OK;
 	}
-	if ((e->strings = malloc(k.octets + strlen(method) + 1)) == NULL || (e->path = strdup(path)) == NULL)
+	if ((e->headers = malloc(k.n * sizeof(*e->headers) + k.octets + strlen(method) + 1)) == NULL || (e->path = strdup(path)) == NULL)
 		return RC_NOMEM;
-	k.at = e->strings;
+	k.at = (char *)(e->headers + k.n);
 	k.n = 0;
 	MHD_get_connection_values(m, MHD_HEADER_KIND, copy_header, &k);
 	q->method = put(&k, method);
@@ -304,6 +304,7 @@ refuse(struct exchange *e, struct MHD_Connection *m, enum reason why)
 static void
 suspend(struct exchange *e, struct MHD_Connection *m)
 {
+	http_wire_pause(e->c);
 	MHD_suspend_connection(m);
 	e->suspended = true;
 }
@@ -370,6 +371,7 @@ answered(struct exchange *e, struct MHD_Connection *m)
 			suspend(e, m);
 		return MHD_YES;
 	}
+	http_wire_resume(e->c);
 	e->response = NULL;
 	return queue(e, m, e->status, r);
 }

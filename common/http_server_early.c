@@ -5,14 +5,12 @@
  * again, and burns a core as long as any client thinks. So the connection is suspended when its socket is empty, and resumed when the
  * loop sees something there: an epoll set of ours, which the loop watches as one descriptor.
  *
- *   worker   pull() finds nothing, before the handshake's end  → suspended, its descriptor armed for one event
- *   loop     on_ready()                                        → resumed
+ *   worker   nothing to read, before the handshake's end (http_server_wire.c)  → suspended, its descriptor armed for one event
+ *   loop     on_ready()                                                        → resumed
  */
 #include "common/http_server_int.h"
 
-#include <errno.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/loop.h"
@@ -25,11 +23,13 @@ resume(struct conn *c)
 {
 	c->early = false;
 	MHD_resume_connection(c->mhd);
+	if (c->s->run != NULL)
+		loop_again(c->s->run);
 }
 
 /* A worker, inside libmicrohttpd's call of gnutls_handshake(). If it cannot wait it is asked again, as ever. */
-static void
-wait_for_client(struct conn *c)
+void
+http_early_wait(struct conn *c)
 {
 	struct http_server *s = c->s;
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c };
@@ -42,31 +42,6 @@ wait_for_client(struct conn *c)
 			resume(c);
 	}
 	pthread_mutex_unlock(&s->lock);
-}
-
-static ssize_t
-pull(gnutls_transport_ptr_t conn, void *p, size_t n)
-{
-	struct conn *c = conn;
-	ssize_t got = recv(c->fd, p, n, 0);
-	int err = errno;
-
-	if (got >= 0)
-		return got;
-	if (err == EAGAIN && !c->tls.finished)
-		wait_for_client(c);
-	gnutls_transport_set_errno(c->tls.session, err);
-	return -1;
-}
-
-void
-http_early_begin(struct conn *c)
-{
-	gnutls_transport_ptr_t in, out;
-
-	gnutls_transport_get_ptr2(c->tls.session, &in, &out);
-	gnutls_transport_set_ptr2(c->tls.session, c, out);
-	gnutls_transport_set_pull_function(c->tls.session, pull);
 }
 
 /* Who is early is suspended, so its conn stands. */

@@ -38,6 +38,12 @@ struct conn {
 	enum conn_state state;
 	int64_t since_ms;		/* 0 = not stamped yet */
 	bool early;			/* suspended: its handshake waits for the client */
+	struct {			/* http_server_wire.c; the worker's alone */
+		uint8_t *ahead;		/* read, and not asked for yet; NULL = nothing */
+		size_t at, n;
+		bool drained;		/* the last read got all there was */
+		bool paused;		/* so did the one before the suspension that ends now */
+	} wire;
 	bool chatty;			/* libmicrohttpd may say something by itself while the body comes */
 	TAILQ_ENTRY(conn) list;
 };
@@ -50,8 +56,7 @@ struct exchange {
 	atomic_int refs;
 	char *target;			/* as it came */
 	char *path;
-	struct http_header headers[HTTP_HEADERS_MAX];
-	char *strings;			/* the headers' text */
+	struct http_header *headers;	/* and their text behind them, in one piece */
 	uint8_t *body;
 	size_t body_n, body_cap, discarded;
 	struct http_peer peer;
@@ -126,10 +131,19 @@ void http_loop_flush(struct http_server *s);
 /* --- http_server_early.c: with TLS alone. RC_IO, RC_NOMEM. */
 enum rc http_early_new(struct http_server *s) MUST_USE;
 void http_early_free(struct http_server *s);
-/* A worker, before the handshake: it costs nothing while it waits. */
-void http_early_begin(struct conn *c);
+/* A worker, whose handshake has nothing to read: it costs nothing while it waits. */
+void http_early_wait(struct conn *c);
 /* Stopping has begun: none stays suspended, and none will be. */
 void http_early_end(struct http_server *s);
+
+/* --- http_server_wire.c: with TLS alone; workers */
+
+/* From now on GnuTLS reads by it. */
+void http_wire_begin(struct conn *c);
+void http_wire_end(struct conn *c);
+/* The connection is about to be suspended; its answer is there. */
+void http_wire_pause(struct conn *c);
+void http_wire_resume(struct conn *c);
 
 #define HTTP_REFUSAL_MAX 1024		/* octets of refusal_body's */
 
