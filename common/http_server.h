@@ -1,7 +1,7 @@
 /*
  * http_server: the HTTP and HTTPS listener on libmicrohttpd: a pool of threads does TLS and HTTP, the whole request is handed
- * to the loop by post(), the answer goes back by resuming the connection. Or, where there is no TLS to do and a core that answers
- * within its turn, libmicrohttpd runs on the loop itself, and nothing is handed over. Its TLS is GnuTLS, whose types stay in
+ * to the loop by post(), the answer goes back by resuming the connection. Or libmicrohttpd runs on the loop itself, and nothing is
+ * handed over: where there is no TLS to do, or no second processor to do it on. Its TLS is GnuTLS, whose types stay in
  * http_server_tls.c. Everything exported is for the loop thread; on_request runs there.
  *
  * It refuses by itself, before on_request hears of it: no Host, a repeated Host or Content-Length, Content-Length beside
@@ -38,7 +38,7 @@ typedef size_t http_refusal_body(enum reason why, char *out, size_t cap);
 struct http_server_conf {		/* all borrowed during http_server_new() only; 0 = the default in brackets */
 	const char *listen;		/* "127.0.0.1:0", "[::1]:8443"; port 0 = any */
 	const struct http_server_tls *tls;	/* NULL = plain HTTP */
-	bool on_loop;			/* no threads; plain HTTP only */
+	bool on_loop;			/* no threads: handshakes, too, hold up the loop */
 	unsigned threads;		/* [processors, at most 8] */
 	unsigned connections;		/* in all [1,024]; more wait in the kernel */
 	unsigned per_ip;		/* of one address [no limit of its own] */

@@ -27,10 +27,15 @@ static void
 on_ready(void *arg)
 {
 	struct http_server *s = arg;
+	unsigned before;
 
 	s->pass++;
 	s->taken = 0;
-	(void)MHD_run(s->daemon);
+	/* what came while the core was at it shares the turn's commit */
+	do {
+		before = s->taken;
+		(void)MHD_run(s->daemon);
+	} while (s->taken > before && s->taken < PER_TURN);
 	if (more(s))
 		(void)MHD_run(s->daemon);	/* sends what was queued */
 	if (more(s))

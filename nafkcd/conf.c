@@ -11,7 +11,8 @@
 static cfg_opt_t ua_options[] = {
 	CFG_STR("listen", "127.0.0.1:8443", CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
 	CFG_STR("client_ca", NULL, CFGF_NONE), CFG_STR("crl", NULL, CFGF_NONE),
-	CFG_INT("connections", 1024, CFGF_NONE), CFG_INT("per_ip", 0, CFGF_NONE), CFG_INT("threads", 0, CFGF_NONE), CFG_END()
+	CFG_INT("connections", 1024, CFGF_NONE), CFG_INT("per_ip", 0, CFGF_NONE), CFG_INT("threads", 0, CFGF_NONE),
+	CFG_BOOL("on_loop", cfg_false, CFGF_NONE), CFG_END()
 };
 static cfg_opt_t ua_mt_options[] = {
 	CFG_STR("listen", NULL, CFGF_NONE), CFG_STR("cert", NULL, CFGF_NONE), CFG_STR("key", NULL, CFGF_NONE),
@@ -66,6 +67,9 @@ read_ua(struct conf *c, cfg_t *s, struct nafkc_conf *out)
 	out->ua.connections = (unsigned)conf_int(c, s, "connections", 1, 100000);
 	out->ua.per_ip = (unsigned)conf_int(c, s, "per_ip", 0, 100000);
 	out->ua.threads = (unsigned)conf_int(c, s, "threads", 0, 64);
+	out->ua.on_loop = conf_bool(c, s, "on_loop");
+	if (out->ua.on_loop && out->ua.threads != 0)
+		conf_complain(c, s, "threads", "with on_loop = yes; expected one of both");
 }
 
 /* Off without listen; then nothing else in it has a meaning. */

@@ -20,7 +20,7 @@ listen_ua(const struct daemon *d, const struct nafkc_conf *c, struct nafkc *k)
 	struct http_server_tls tls = { .cert_file = c->ua.cert, .key_file = c->ua.key, .client_ca_file = c->ua.client_ca,
 	    .client_crl_file = c->ua.crl };
 	struct http_server_conf http = { .listen = c->ua.listen, .tls = &tls, .name = "ua", .body_max = UAXML_MAX,
-	    .threads = c->ua.threads, .connections = c->ua.connections, .per_ip = c->ua.per_ip,
+	    .threads = c->ua.threads, .on_loop = c->ua.on_loop, .connections = c->ua.connections, .per_ip = c->ua.per_ip,
 	    .refusal_body = nafkc_refusal_body, .refusal_type = "application/xml; charset=utf-8", .server_header = NAFKC_SERVER_TOKEN };
 
 	return http_server_new(d->loop, d->clock, &http, nafkc_on_ua, k, &front.ua);

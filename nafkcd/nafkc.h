@@ -65,6 +65,7 @@ struct nafkc_conf {
 		const char *cert, *key, *client_ca, *crl;	/* crl NULL = none */
 		unsigned connections, per_ip;	/* at once; per_ip 0 = no limit of its own */
 		unsigned threads;		/* of TLS and HTTP; 0 = one per processor, at most 8 */
+		bool on_loop;			/* none: the loop's thread does all */
 	} ua;
 	struct {
 		const char *listen;	/* NULL = there is none */

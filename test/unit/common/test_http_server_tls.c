@@ -16,6 +16,7 @@ static struct clock *clk;
 static struct http_server *srv;
 static struct pki_cert ca, other_ca, server, good, stranger, expired, early, revoked, wrong_use, mute, twin;
 static char crl_file[PKI_PATH_MAX], ca_file[PKI_PATH_MAX], lines[65536];
+static bool on_loop;
 static size_t n_seen;
 static struct http_peer seen;
 
@@ -73,7 +74,8 @@ files(void)
 static void
 start_with(enum clock_kind kind, const struct http_server_tls *tls, int64_t request_ms)
 {
-	struct http_server_conf conf = { .listen = "127.0.0.1:0", .threads = 2, .tls = tls, .name = "ua", .request_ms = request_ms };
+	struct http_server_conf conf = { .listen = "127.0.0.1:0", .threads = 2, .tls = tls, .name = "ua", .request_ms = request_ms,
+		.on_loop = on_loop };
 
 	log_capture(on_line, NULL);
 	ck_ok(loop_new(&loop));
@@ -644,14 +646,19 @@ START_TEST(bad_files_are_told_at_start)
 }
 END_TEST
 
-int
-main(void)
+static void
+set_on_loop(void)
 {
-	Suite *s = suite_create("http_server_tls");
-	TCase *t = tcase_create("tls");
+	on_loop = true;
+}
 
-	/* what was freed is overwritten: nobody may look there */
-	(void)mallopt(M_PERTURB, 0xa5);
+/* With threads, and on the loop: what clients see is the same. */
+static TCase *
+all_cases(const char *name, void (*setup)(void))
+{
+	TCase *t = tcase_create(name);
+
+	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_set_timeout(t, 40);
 	tcase_add_loop_test(t, a_good_client_gets_in_and_is_named, 0, 2);
 	tcase_add_loop_test(t, n5_others_see_the_right_alert_and_the_log_names_them, 0, 2 * TABLE_N(refused));
@@ -671,6 +678,17 @@ main(void)
 	tcase_add_test(t, a_reload_changes_certificate_and_trust_and_a_bad_one_nothing);
 	tcase_add_test(t, without_client_ca_nobody_is_asked_for_a_certificate);
 	tcase_add_loop_test(t, bad_files_are_told_at_start, 0, 6);
-	suite_add_tcase(s, t);
+	return t;
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("http_server_tls");
+
+	/* what was freed is overwritten: nobody may look there */
+	(void)mallopt(M_PERTURB, 0xa5);
+	suite_add_tcase(s, all_cases("threads", NULL));
+	suite_add_tcase(s, all_cases("on the loop", set_on_loop));
 	return unit_run(s);
 }

@@ -81,7 +81,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(out.audit_keep_s, 365 * 86400LL);
 	ck_assert_str_eq(out.ua.listen, "127.0.0.1:8443");	/* loopback unless somebody says otherwise */
 	ck_assert_ptr_null(out.ua.crl);
-	ck_assert(out.ua.connections == 1024 && out.ua.per_ip == 0 && out.ua.threads == 0);
+	ck_assert(out.ua.connections == 1024 && out.ua.per_ip == 0 && out.ua.threads == 0 && !out.ua.on_loop);
 	ck_assert_ptr_null(out.ua_mt.listen);
 	ck_assert_int_eq(out.zn.timeout_s, 3);
 	ck_assert_int_eq(out.zn.watchdog_s, 30);
@@ -111,6 +111,10 @@ START_TEST(every_key_is_read)
 	ck_assert(out.zn.n_peers == 2 && out.zn.peers[0].tls && out.zn.peers[0].insecure && out.zn.cert != NULL && out.zn.crl != NULL);
 	ck_assert_str_eq(out.ua.listen, "[::1]:0");
 	ck_assert(out.ua.connections == 9 && out.ua.per_ip == 2 && out.ua.threads == 4);
+	done(&out, c);
+	snprintf(ua, sizeof ua, "%s on_loop = yes", ua_files());
+	ck_assert_msg(read_text(file(NAF, ua, "", PEER), &out, &c) == RC_OK, "%s", complaints);
+	ck_assert(out.ua.on_loop && out.ua.threads == 0);
 	done(&out, c);
 }
 END_TEST
@@ -174,7 +178,8 @@ static const struct {
 	{ NAF "\ncolour = red", NULL, "", PEER, "colour" },
 	{ NAF, "cert = \"/nonexistent\"\nkey = \"/nonexistent\"\nclient_ca = \"/nonexistent\"", "", PEER, "cert" },
 	{ NAF, "", "", PEER, "cert" },
-	{ NAF, "threads = 65", "", PEER, "threads" },
+	{ NAF, "threads = 65", "", PEER, "threads" }, { NAF, "on_loop = maybe", "", PEER, "on_loop" },
+	{ NAF, "on_loop = yes\nthreads = 2", "", PEER, "threads" },
 	{ NAF, NULL, "timeout = 1h", PEER, "timeout" },
 	{ NAF, NULL, "watchdog = 5s", PEER, "watchdog" },
 	{ NAF, NULL, "", "realm = \"example.org\"", "address" },

@@ -306,10 +306,10 @@ START_TEST(t1_purge_takes_old_audit_rows_behind_one_from_the_future)
 	row.at_s = NOW;
 	ck_ok(nafkc_store_put_audit(w.store, &row));
 	ck_ok(store_end(w.store, true));
-	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 100), NOW + 100);
-	ck_ok(nafkc_store_purge(w.store, NOW + 100, 100, 10, &n));
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, KEEP(100)), NOW + 100);
+	ck_ok(nafkc_store_purge(w.store, NOW + 100, KEEP(100), 10, &n));
 	ck_assert_uint_eq(n, 1);
-	ck_assert_int_eq(nafkc_store_next_expiry(w.store, 100), NOW + 86500);
+	ck_assert_int_eq(nafkc_store_next_expiry(w.store, KEEP(100)), NOW + 86500);
 	close_world();
 }
 END_TEST
