@@ -102,7 +102,10 @@ struct http_client_ops {
 	enum rc (*send)(void *ctx, const struct http_call *c, http_on_reply *fn, void *arg, struct http_flight **out);
 	void (*cancel)(void *ctx, struct http_flight *f);
 };
-/* fn runs exactly once, never inside this call, unless cancelled. RC_NOMEM, RC_SYNTAX (URL). */
+/*
+ * fn runs exactly once, never inside this call, unless cancelled. RC_NOMEM, RC_SYNTAX (URL). It may leave at once, before the turn
+ * is durable: what it tells must not be of this turn.
+ */
 enum rc http_send(const struct http_client *c, const struct http_call *call, http_on_reply *fn, void *arg, struct http_flight **out) MUST_USE;
 /* fn will not run; NULL is fine. */
 void http_cancel(const struct http_client *c, struct http_flight *f);

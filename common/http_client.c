@@ -38,6 +38,26 @@ struct watch {			/* a socket of libcurl's */
 
 /* --- flights' ends */
 
+/* What has ended, in the middle of its sender's call: it is told from the loop. */
+static void
+note_ends(struct client *c)
+{
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(c->multi, &left)) != NULL) {
+		char *arg = NULL;
+
+		if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &arg) == CURLE_OK && arg != NULL) {
+			struct http_flight *f = (struct http_flight *)(void *)arg;
+
+			f->ended = true;
+			f->code = m->data.result;
+			clock_timer_set(f->timer, 0);
+		}
+	}
+}
+
 /* Out of the multi, told, freed. */
 static void
 end_flight(struct client *c, struct http_flight *f, CURLcode code)
@@ -67,11 +87,11 @@ reap(struct client *c)
 }
 
 static void
-on_timeout(void *arg)
+on_flight_timer(void *arg)
 {
 	struct http_flight *f = arg;
 
-	end_flight(f->client, f, CURLE_OPERATION_TIMEDOUT);
+	end_flight(f->client, f, f->ended ? f->code : CURLE_OPERATION_TIMEDOUT);
 }
 
 /* --- libcurl's wishes */
@@ -169,6 +189,7 @@ client_send(void *ctx, const struct http_call *call, http_on_reply *fn, void *ar
 	struct client *c = ctx;
 	struct http_flight_env env = { c->user_agent, c->proxy, lead_now(c) };
 	struct http_flight *f = NULL;
+	int running;
 	enum rc rc;
 
 	if ((rc = http_flight_new(call, &env, &f)) != RC_OK)
@@ -176,7 +197,7 @@ client_send(void *ctx, const struct http_call *call, http_on_reply *fn, void *ar
 	f->client = c;
 	f->fn = fn;
 	f->arg = arg;
-	if ((rc = clock_timer_new(c->clock, on_timeout, f, &f->timer)) != RC_OK)
+	if ((rc = clock_timer_new(c->clock, on_flight_timer, f, &f->timer)) != RC_OK)
 		goto out;
 	if (curl_multi_add_handle(c->multi, f->easy) != CURLM_OK) {
 		rc = RC_NOMEM;
@@ -186,6 +207,9 @@ client_send(void *ctx, const struct http_call *call, http_on_reply *fn, void *ar
 	TAILQ_INSERT_TAIL(&c->flights, f, list);
 	*out = f;
 	f = NULL;
+	/* on a kept connection it leaves now, not at the end of the turn */
+	curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	note_ends(c);
 out:
 	http_flight_free(f);
 	return rc;

@@ -16,6 +16,8 @@ struct http_flight {
 	void *client;				/* http_client.c's */
 	struct http_tls_hand *hand;		/* NULL = plain HTTP */
 	bool too_large, bad_head;
+	bool ended;				/* with this code, and it is still to be told */
+	CURLcode code;
 	char error[CURL_ERROR_SIZE];
 	/* what came */
 	struct http_header headers[HTTP_HEADERS_MAX];

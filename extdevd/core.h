@@ -145,7 +145,7 @@ void extdev_succeed(struct extdev_mt *m, const struct extdev_key *k, int scenari
 void extdev_step(struct extdev_mt *m, int step1, const char *from, const char *to, const char *msg, const char *result, int64_t dur_us);
 int64_t extdev_waited_us(const struct extdev_mt *m);
 
-/* request.c: send m->p.r to its Key Center; it is stored already. */
+/* request.c: send m->p.r to its Key Center; it is in the store, at the latest since this turn. */
 void extdev_request_send(struct extdev_mt *m);
 /* complete.c: tell the MT about m->p.key, which it takes over. */
 void extdev_complete_send(struct extdev_mt *m, struct extdev_key *k);

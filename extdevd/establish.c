@@ -87,7 +87,7 @@ judge_derived(const struct extdev_mt *m, const struct localif_derive_ok *d)
 	return REASON_NONE;
 }
 
-/* What the MT derived for is on disk before the Key Center is asked, so that only the request need be repeated (N6). */
+/* What the MT derived for, so that only the request need be repeated (N6). */
 static enum rc
 store_request(struct extdev_mt *m)
 {

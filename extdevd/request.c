@@ -1,6 +1,7 @@
 /*
  * request: the Key Request of one run, and the key it brings.                     seed 8.3.1 steps 11-17, 8.3.2 steps 9-15
- * The request is in the store before it is sent. 503 or no answer: it stays there and is repeated alone (N6); an answer that
+ * The request leaves in the turn that stores it, and becomes durable while the Key Center works: it tells of nothing of ours, and
+ * what the answer brings is told to nobody before. 503 or no answer: it stays in the store and is repeated alone (N6); an answer that
  * ends it takes it out.
  */
 #include <stdio.h>
@@ -167,32 +168,38 @@ on_ua(void *arg, struct extdev_ua_answer *a)
 struct sending {
 	struct extdev_mt *m;
 	unsigned gen;
+	bool sent;
 };
 
-static void
-send_now(void *arg, enum rc rc)
+static bool
+send_now(struct extdev_mt *m)
 {
-	struct sending *s = arg;
-	struct extdev_mt *m = s->m;
-	bool late = s->gen != m->p.gen;
 	size_t center;
 
-	free(s);
-	if (late)
-		return;
-	if (rc != RC_OK) {
-		extdev_fail(m, REASON_NOT_DURABLE, 0, false, "%s", "");
-		return;
-	}
 	m->p.since_ms = clock_mono_ms(m->e->s.clock);
 	if (extdev_find_center(m->e, &m->p.r.triple.naf_id, &center) != RC_OK ||
-	    extdev_ua_send(m->e, center, &m->p.r, on_ua, m, &m->p.call) != RC_OK) {
-		extdev_fail(m, REASON_INTERNAL, 0, true, "the Key Request could not be sent");
-		return;
-	}
+	    extdev_ua_send(m->e, center, &m->p.r, on_ua, m, &m->p.call) != RC_OK)
+		return false;
 	metric_add(m->e->count.requests, 1);
 	extdev_step(m, 11, "extdevd", "nafkcd", "HTTPS, certificates on both sides", NULL, 0);
 	extdev_step(m, 12, "extdevd", "nafkcd", "Key Request", NULL, 0);
+	return true;
+}
+
+/* The turn is over. One that was not kept is no more waited for. */
+static void
+on_kept(void *arg, enum rc rc)
+{
+	struct sending *s = arg;
+	struct extdev_mt *m = s->m;
+
+	if (s->gen != m->p.gen)
+		;	/* late */
+	else if (rc != RC_OK)
+		extdev_fail(m, REASON_NOT_DURABLE, 0, false, "%s", "");
+	else if (!s->sent)
+		extdev_fail(m, REASON_INTERNAL, 0, true, "the Key Request could not be sent");
+	free(s);
 }
 
 void
@@ -205,5 +212,6 @@ extdev_request_send(struct extdev_mt *m)
 	s->m = m;
 	s->gen = m->p.gen;
 	extdev_on_mt_progress(m, "key-request", WAIT_S);
-	turn_later(m->e->s.turn, send_now, s);
+	s->sent = send_now(m);
+	turn_later(m->e->s.turn, on_kept, s);
 }

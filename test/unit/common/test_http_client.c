@@ -1,6 +1,8 @@
 /* http_client: against our own server and against a server that misbehaves; whom it believes (N4), and how it names what went wrong. */
 #include "common/http_client.h"
 
+#include <poll.h>
+
 #include "common/clock.h"
 #include "common/http_server.h"
 #include "common/log.h"
@@ -379,6 +381,60 @@ START_TEST(servers_that_misbehave_are_told_apart)
 }
 END_TEST
 
+/* On a kept connection a request leaves inside the call, while its sender's turn goes on. */
+static int reached[2];
+
+static void *
+kept_main(void *arg)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	char in[4096];
+	int fd = accept(script_fd, NULL, NULL);
+
+	(void)arg;
+	for (int i = 0; i < 2 && fd >= 0; i++) {
+		bool ok = read(fd, in, sizeof in) > 0 && write(reached[1], "r", 1) == 1 && write(fd, answer, sizeof answer - 1) > 0;
+
+		if (!ok)
+			break;
+	}
+	close(fd);
+	return NULL;
+}
+
+START_TEST(a_request_leaves_at_once)
+{
+	static struct got g;
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct pollfd p = { .events = POLLIN };
+	socklen_t n = sizeof sa;
+	struct http_flight *f;
+	pthread_t t;
+	char url[64], c;
+
+	start(CLOCK_REAL, NULL);
+	ck_assert_int_eq(pipe(reached), 0);
+	ck_assert((script_fd = socket(AF_INET, SOCK_STREAM, 0)) >= 0 && bind(script_fd, (struct sockaddr *)&sa, sizeof sa) == 0 &&
+	    listen(script_fd, 1) == 0 && getsockname(script_fd, (struct sockaddr *)&sa, &n) == 0);
+	ck_assert(pthread_create(&t, NULL, kept_main, NULL) == 0);
+	snprintf(url, sizeof url, "http://127.0.0.1:%u/", ntohs(sa.sin_port));
+	call(&(struct http_call){ .method = "GET", .url = url }, &g);
+	ck_assert(g.status == 200 && read(reached[0], &c, 1) == 1);
+	memset(&g, 0, sizeof g);
+	ck_ok(http_send(cli, &(struct http_call){ .method = "GET", .url = url }, on_reply, &g, &f));
+	p.fd = reached[0];
+	ck_assert_int_eq(poll(&p, 1, 10000), 1);		/* and no turn of the loop */
+	ck_assert(!g.over);
+	wait_for(&g);
+	ck_assert_int_eq(g.status, 200);
+	pthread_join(t, NULL);
+	close(script_fd);
+	close(reached[0]);
+	close(reached[1]);
+	finish();
+}
+END_TEST
+
 /* --- TLS */
 
 static const struct {
@@ -591,6 +647,7 @@ main(void)
 	tcase_add_test(t, cancel_means_no_callback);
 	tcase_add_loop_test(t, what_cannot_be_sent_is_refused_at_once, 0, TABLE_N(bad_calls));
 	tcase_add_loop_test(t, servers_that_misbehave_are_told_apart, 0, TABLE_N(scripts));
+	tcase_add_test(t, a_request_leaves_at_once);
 	tcase_add_loop_test(t, n4_only_the_right_server_hears_what_is_asked, 0, TABLE_N(servers));
 	tcase_add_loop_test(t, n4_an_address_needs_an_ip_name, 0, 2);
 	tcase_add_loop_test(t, a_refusal_of_our_certificate_is_named_though_tls_1_3_tells_it_late, 0, TABLE_N(owns));

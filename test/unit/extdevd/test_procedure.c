@@ -696,7 +696,8 @@ END_TEST
 
 /* --- durable before told: the turn's commit fails */
 
-START_TEST(no_key_request_of_a_derivation_that_was_not_kept)
+/* It has left, since it tells of nothing of ours; but its answer has nobody to go to. */
+START_TEST(a_key_request_that_was_not_kept_is_given_up)
 {
 	rig_ask(&d, false, false);
 	rig_info(NULL);
@@ -704,8 +705,10 @@ START_TEST(no_key_request_of_a_derivation_that_was_not_kept)
 	rig_commits_fail(true);
 	rig_derive(NULL, B1);
 	rig_has_failed(&d, REASON_NOT_DURABLE);
-	ck_assert_int_eq(rig.n_requests, 0);
+	ck_assert_int_eq(rig.n_requests, 1);
+	ck_assert_int_eq(rig.n_cancelled, 1);
 	rig_commits_fail(false);
+	ck_assert(!rig_pending());
 	rig_ask(&d, false, false);
 	rig_info(B1);
 	rig_derive(B1, B1);
@@ -785,7 +788,7 @@ main(void)
 	tcase_add_test(t, U4_a_second_renew_changes_nothing);
 	tcase_add_test(t, U4_renew_during_another_establishment);
 	tcase_add_test(t, U4_renew_that_fails);
-	tcase_add_test(t, no_key_request_of_a_derivation_that_was_not_kept);
+	tcase_add_test(t, a_key_request_that_was_not_kept_is_given_up);
 	tcase_add_test(t, no_complete_of_a_key_that_was_not_kept);
 	tcase_add_test(t, no_success_of_a_confirmation_that_was_not_kept);
 	tcase_add_test(t, another_MT_at_the_same_address);
