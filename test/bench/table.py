@@ -12,8 +12,8 @@ FIELDS = ("name", "ratio", "bound", "sense", "met", "runs")  # of a row in JSON;
 BOUNDS = {
     "handshake, full": (1.4, "at-least", "three ECDSA and two ECDH operations of P-256 in GnuTLS, which nginx has from OpenSSL"),
     "handshake, resumed": (2.0, "at-least", "GnuTLS's resumption: one ECDH and the key schedule"),
-    "kept, with Zn": (0.16, "at-least", "a Diameter round trip, three rows and a share of a commit per request"),
-    "kept, key held": (0.25, "at-least", "rows, a share of a commit, and two threads' hand-over per request"),
+    "kept, with Zn": (0.16, "at-least", "two judgements, a Diameter round trip, an audit row and a share of a commit per request"),
+    "kept, key held": (0.25, "at-least", "a judgement, a derivation, XML both ways, an audit row and a share of a commit per request"),
     "bootstraps": (0.15, "at-least", "two requests with a hand-over between threads each, MILENAGE, Digest, two durable rows"),
     "Zn answers": (3.0, "at-least", "a row looked up, a seal opened, two HMACs, a line of log, and what the echo has, too: Diameter and sockets"),
     "scenario 2": (1.5, "at-most", "commits one after the other in three daemons, and wake-ups of four processes"),
