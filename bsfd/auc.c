@@ -261,10 +261,11 @@ make_vector(struct bsf_auc *a, const struct at_hand *s, uint64_t sqn, struct bsf
 
 	if ((rc = rnd_bytes(a->rnd, av.rand, sizeof av.rand)) != RC_OK)
 		goto out;
-	if ((rc = aka_make(s->k, s->opc, av.rand, sqn, s->amf, &v)) != RC_OK)
-		goto out;
-	memcpy(av.autn, v.autn, sizeof av.autn);
-	if (s->gba_u && (rc = aka_autn_star(v.ik, v.autn, av.autn)) != RC_OK)
+	if (!s->gba_u)
+		rc = aka_make_autn(s->k, s->opc, av.rand, sqn, s->amf, av.autn);
+	else if ((rc = aka_make(s->k, s->opc, av.rand, sqn, s->amf, &v)) == RC_OK)
+		rc = aka_autn_star(v.ik, v.autn, av.autn);
+	if (rc != RC_OK)
 		goto out;
 	*out = av;
 out:

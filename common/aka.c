@@ -34,31 +34,56 @@ aka_result_clear(struct aka_result *r)
 	*r = (struct aka_result){ 0 };
 }
 
+/* AUTN: MAC and what f5 covers. ak is the caller's, out of f5 or of all functions at once. */
+static enum rc
+make_autn(const struct secret *k, const struct secret *opc, const uint8_t *rand, uint64_t sqn, const uint8_t *amf, const uint8_t *ak,
+    uint8_t *autn)
+{
+	uint8_t s[6], mac_a[8], mac_s[8];
+	enum rc rc;
+
+	if (sqn > SQN_MAX)
+		return RC_RANGE;
+	sqn_print(sqn, s);
+	if ((rc = milenage_f1(k, opc, rand, s, amf, mac_a, mac_s)) != RC_OK)
+		goto out;
+	xor_sqn(autn, s, ak);
+	memcpy(autn + 6, amf, 2);
+	memcpy(autn + 8, mac_a, 8);
+out:
+	OPENSSL_cleanse(mac_s, sizeof mac_s);
+	return rc;
+}
+
+enum rc
+aka_make_autn(const struct secret *k, const struct secret *opc, const uint8_t rand[static AKA_RAND_LEN], uint64_t sqn,
+    const uint8_t amf[static 2], uint8_t autn[static AKA_AUTN_LEN])
+{
+	uint8_t ak[6];
+	enum rc rc;
+
+	if ((rc = milenage_f5(k, opc, rand, ak)) == RC_OK)
+		rc = make_autn(k, opc, rand, sqn, amf, ak, autn);
+	OPENSSL_cleanse(ak, sizeof ak);
+	return rc;
+}
+
 enum rc
 aka_make(const struct secret *k, const struct secret *opc, const uint8_t rand[static AKA_RAND_LEN], uint64_t sqn,
     const uint8_t amf[static 2], struct aka_vector *out)
 {
-	uint8_t s[6], ak[6], mac_a[8], mac_s[8];
 	struct aka_vector v = { 0 };
-	enum rc rc = RC_RANGE;
+	uint8_t ak[6];
+	enum rc rc;
 
-	if (sqn > SQN_MAX)
-		goto out;
-	sqn_print(sqn, s);
-	if ((rc = milenage_f1(k, opc, rand, s, amf, mac_a, mac_s)) != RC_OK)
-		goto out;
 	if ((rc = milenage_f2345(k, opc, rand, &v.xres, &v.ck, &v.ik, ak)) != RC_OK)
-		goto out;
+		return rc;
 	memcpy(v.rand, rand, AKA_RAND_LEN);
-	xor_sqn(v.autn, s, ak);
-	memcpy(v.autn + 6, amf, 2);
-	memcpy(v.autn + 8, mac_a, 8);
-	*out = v;
-	v = (struct aka_vector){ 0 };
-out:
-	aka_vector_clear(&v);
+	if ((rc = make_autn(k, opc, rand, sqn, amf, ak, v.autn)) == RC_OK)
+		*out = v;
+	else
+		aka_vector_clear(&v);
 	OPENSSL_cleanse(ak, sizeof ak);
-	OPENSSL_cleanse(mac_s, sizeof mac_s);
 	return rc;
 }
 

@@ -22,6 +22,9 @@ struct aka_vector {
 /* RC_RANGE: k or opc not 16 octets, sqn above 48 bits. RC_NOMEM, RC_CRYPTO. */
 enum rc aka_make(const struct secret *k, const struct secret *opc, const uint8_t rand[static AKA_RAND_LEN], uint64_t sqn,
     const uint8_t amf[static 2], struct aka_vector *out) MUST_USE;
+/* Its AUTN alone, where the rest is not wanted yet. As aka_make(). */
+enum rc aka_make_autn(const struct secret *k, const struct secret *opc, const uint8_t rand[static AKA_RAND_LEN], uint64_t sqn,
+    const uint8_t amf[static 2], uint8_t autn[static AKA_AUTN_LEN]) MUST_USE;
 /* Frees the secrets and zeroes. */
 void aka_vector_clear(struct aka_vector *v);
 

@@ -207,10 +207,21 @@ take_char(struct span *in, char c)
 	return in->n > 0 && in->p[0] == (uint8_t)c && span_take(in, 1, &s);
 }
 
+/* NULL: not one of this header's. */
+static const struct digest_field *
+field_of(const struct digest_form *form, struct span name)
+{
+	for (const struct digest_field *f = digest_fields; f->name != NULL; f++)
+		if ((form->own & f->have) != 0 && span_eq_nocase(name, f->name))
+			return f;
+	return NULL;
+}
+
 static enum rc
 parse_params(struct span in, const struct digest_form *form, struct digest *d)
 {
 	for (int i = 0; i < PARAMS_MAX; i++) {
+		const struct digest_field *f;
 		struct span name, value;
 		enum rc rc;
 
@@ -222,10 +233,8 @@ parse_params(struct span in, const struct digest_form *form, struct digest *d)
 		in = span_trim(in);
 		if (!take_value(&in, &value))
 			return RC_SYNTAX;
-		for (const struct digest_field *f = digest_fields; f->name != NULL; f++) {
-			if ((form->own & f->have) != 0 && span_eq_nocase(name, f->name) && (rc = parse_field(f, form, value, d)) != RC_OK)
-				return rc;
-		}
+		if ((f = field_of(form, name)) != NULL && (rc = parse_field(f, form, value, d)) != RC_OK)
+			return rc;
 		in = span_trim(in);
 		if (in.n == 0)
 			return RC_OK;

@@ -182,8 +182,8 @@ out:
 	return rc;
 }
 
-enum rc
-milenage_f5star(const struct secret *k, const struct secret *opc, const uint8_t rand[static 16], uint8_t ak[static 6])
+static enum rc
+anonymity_key(const struct secret *k, const struct secret *opc, const uint8_t *rand, const struct constants *which, uint8_t *ak)
 {
 	uint8_t o[BLOCK];
 	struct run m;
@@ -191,11 +191,23 @@ milenage_f5star(const struct secret *k, const struct secret *opc, const uint8_t 
 
 	if ((rc = run_begin(&m, k, opc, rand)) != RC_OK)
 		goto out;
-	if ((rc = run_out(&m, &out5, m.temp, NULL, o)) != RC_OK)
+	if ((rc = run_out(&m, which, m.temp, NULL, o)) != RC_OK)
 		goto out;
 	memcpy(ak, o, 6);
 out:
 	run_end(&m);
 	OPENSSL_cleanse(o, sizeof o);
 	return rc;
+}
+
+enum rc
+milenage_f5(const struct secret *k, const struct secret *opc, const uint8_t rand[static 16], uint8_t ak[static 6])
+{
+	return anonymity_key(k, opc, rand, &out2, ak);
+}
+
+enum rc
+milenage_f5star(const struct secret *k, const struct secret *opc, const uint8_t rand[static 16], uint8_t ak[static 6])
+{
+	return anonymity_key(k, opc, rand, &out5, ak);
 }

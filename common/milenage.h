@@ -15,7 +15,8 @@ enum rc milenage_f1(const struct secret *k, const struct secret *opc, const uint
 /* f2 → res (8 octets), f3 → ck (16), f4 → ik (16), new secrets the caller frees; f5 → ak. */
 enum rc milenage_f2345(const struct secret *k, const struct secret *opc, const uint8_t rand[static 16], struct secret **res,
     struct secret **ck, struct secret **ik, uint8_t ak[static 6]) MUST_USE;
-/* f5* → ak for AUTS. */
+/* f5 alone, f5* → ak for AUTS. */
+enum rc milenage_f5(const struct secret *k, const struct secret *opc, const uint8_t rand[static 16], uint8_t ak[static 6]) MUST_USE;
 enum rc milenage_f5star(const struct secret *k, const struct secret *opc, const uint8_t rand[static 16],
     uint8_t ak[static 6]) MUST_USE;
 

@@ -22,6 +22,9 @@ START_TEST(test_set)
 	vec_eq(o, "ck", secret_span(ck));
 	vec_eq(o, "ik", secret_span(ik));
 	vec_eq(o, "ak", (struct span){ ak, 6 });
+	untouched_fill(ak, sizeof ak);
+	ck_ok(milenage_f5(k, opc, rand, ak));
+	vec_eq(o, "ak", (struct span){ ak, 6 });
 	ck_ok(milenage_f5star(k, opc, rand, ak));
 	vec_eq(o, "ak_star", (struct span){ ak, 6 });
 	secret_free(k);
@@ -51,6 +54,7 @@ START_TEST(keys_are_16_octets)
 			ck_rc(milenage_opc(pair[i][0], pair[i][1], &out), RC_RANGE);
 			ck_rc(milenage_f1(pair[i][0], pair[i][1], rand, sqn, amf, a, b), RC_RANGE);
 			ck_rc(milenage_f2345(pair[i][0], pair[i][1], rand, &out, &ck, &ik, a), RC_RANGE);
+			ck_rc(milenage_f5(pair[i][0], pair[i][1], rand, a), RC_RANGE);
 			ck_rc(milenage_f5star(pair[i][0], pair[i][1], rand, a), RC_RANGE);
 		}
 		secret_free(bad);
