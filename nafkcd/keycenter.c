@@ -86,17 +86,29 @@ reason_of(enum rc rc)
 
 /* --- what is written, all or nothing */
 
+static enum nafkc_device_state
+state_now(const struct nafkc *k, const struct nafkc_standing *s)
+{
+	return nafkc_policy_state(k->conf.devices, s->kept.known ? &s->kept.device : NULL);
+}
+
+/* Its row says so already. */
+static bool
+is_bound(const struct nafkc *k, const struct nafkc_ask *a, const struct nafkc_standing *s)
+{
+	return s->kept.device.bound && state_now(k, s) == s->kept.device.state && strcmp(s->kept.device.subject, a->subject) == 0;
+}
+
 /* The Device_ID is this public key's from now on (N2). */
 static enum rc
 bind_device(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
-	enum nafkc_device_state state = nafkc_policy_state(k->conf.devices, s->kept.known ? &s->kept.device : NULL);
 	bool bound = s->kept.device.bound;
 	enum rc rc;
 
-	if (bound && state == s->kept.device.state && strcmp(s->kept.device.subject, a->subject) == 0)
+	if (is_bound(k, a, s))
 		return RC_OK;
-	s->kept.device.state = state;
+	s->kept.device.state = state_now(k, s);
 	s->kept.device.bound = true;
 	memcpy(s->kept.device.spki, a->spki, sizeof(s->kept.device.spki));
 	snprintf(s->kept.device.subject, sizeof(s->kept.device.subject), "%s", a->subject);
@@ -129,9 +141,10 @@ rebind_key(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 static enum rc
 write_all(struct nafkc *k, const struct nafkc_ask *a, struct nafkc_standing *s)
 {
-	enum rc rc = RC_OK, rc2;
+	bool audit_alone = s->kept.has_key && !s->changed && is_bound(k, a, s);
+	enum rc rc = audit_alone ? store_begin_plain(k->s.store) : store_begin(k->s.store), rc2;
 
-	if ((rc = store_begin(k->s.store)) != RC_OK)
+	if (rc != RC_OK)
 		return rc;
 	if (!s->kept.has_key)
 		rc = write_key(k, a, s);
