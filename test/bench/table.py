@@ -10,8 +10,8 @@ FIELDS = ("name", "ratio", "bound", "sense", "met", "runs")  # of a row in JSON;
 
 # name: bound, sense, what limits it (the cause that a shortfall gives)
 BOUNDS = {
-    "handshake, full": (1.4, "at-least", "three ECDSA and two ECDH operations of P-256 in GnuTLS, which nginx has from OpenSSL"),
-    "handshake, resumed": (2.0, "at-least", "GnuTLS's resumption: one ECDH and the key schedule"),
+    "handshake, full": (1.4, "at-least", "three ECDSA and two of X25519 in GnuTLS, which nginx has from OpenSSL"),
+    "handshake, resumed": (2.0, "at-least", "ECDH and key schedule in GnuTLS, system calls, a commit that few share"),
     "kept, with Zn": (0.16, "at-least", "two judgements, a Diameter round trip, an audit row and a share of a commit per request"),
     "kept, key held": (0.25, "at-least", "a judgement, a derivation, XML both ways, an audit row and a share of a commit per request"),
     "bootstraps": (0.15, "at-least", "two requests with a hand-over between threads each, MILENAGE, Digest, two durable rows"),
@@ -21,7 +21,7 @@ BOUNDS = {
     "many keys: latency": (1.2, "at-most", "deeper B-trees, pages of which the cache holds fewer"),
     "many keys: CPU": (1.2, "at-most", "deeper B-trees, pages of which the cache holds fewer"),
     "4 threads: CPU": (1.1, "at-most", "more switches between threads"),
-    "memory: idle daemon, MB": (12, "at-most", "pages of the shared libraries that start-up touches"),
+    "memory: idle daemon, MB": (12, "at-most", "pages of the shared libraries that start-up touches, libcurl's most of all"),
     "memory: idle TLS connection, KiB": (35, "at-most", "GnuTLS's session and libmicrohttpd's pool of each connection"),
     "memory: 1,000,000 keys, MB": (40, "at-most", "SQLite's page cache and the shared libraries"),
     "start to ready, ms": (100, "at-most", "what start-up reads"),
