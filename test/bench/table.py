@@ -14,7 +14,7 @@ BOUNDS = {
     "handshake, resumed": (2.0, "at-least", "ECDH and key schedule in GnuTLS, system calls, a commit that few share"),
     "kept, with Zn": (0.16, "at-least", "two judgements, a Diameter round trip, an audit row and a share of a commit per request"),
     "kept, key held": (0.25, "at-least", "a judgement, a derivation, XML both ways, an audit row and a share of a commit per request"),
-    "bootstraps": (0.15, "at-least", "two requests with a hand-over between threads each, MILENAGE, Digest, two durable rows"),
+    "bootstraps": (0.15, "at-least", "per second the wait for the disk, one commit for half of what is under way; by CPU, five B-trees and a share of that commit"),
     "Zn answers": (3.0, "at-least", "a row looked up, a seal opened, two HMACs, a line of log, and what the echo has, too: Diameter and sockets"),
     "scenario 2": (1.5, "at-most", "commits one after the other in three daemons, and wake-ups of four processes"),
     "scenario 1": (1.5, "at-most", "commits one after the other in four daemons, and wake-ups of four processes"),
