@@ -42,6 +42,8 @@ struct conn {
 		uint8_t *ahead;		/* read, and not asked for yet; NULL = nothing */
 		size_t at, n;
 		bool drained;		/* the last read got all there was */
+		bool shook;		/* the handshake is over, and the client is listened to */
+		bool held;		/* the kernel holds octets of the handshake */
 		bool paused;		/* so did the one before the suspension that ends now */
 	} wire;
 	bool chatty;			/* libmicrohttpd may say something by itself while the body comes */
@@ -138,7 +140,7 @@ void http_early_end(struct http_server *s);
 
 /* --- http_server_wire.c: with TLS alone; workers */
 
-/* From now on GnuTLS reads by it. */
+/* From now on GnuTLS reads and writes by it. */
 void http_wire_begin(struct conn *c);
 void http_wire_end(struct conn *c);
 /* The connection is about to be suspended; its answer is there. */

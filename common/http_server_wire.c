@@ -9,11 +9,42 @@
 #include "common/http_server_int.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define AT_ONCE 4096		/* octets of one recv(); a Key Request has 700 */
+
+/* --- out */
+
+static void
+send_held(struct conn *c)
+{
+	int on = 1;
+
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	c->wire.held = false;
+}
+
+/*
+ * What the handshake says, tickets with it, leaves in one segment when the client is to speak, and not message by message. What a
+ * client does not wait for may go with the answer.
+ */
+static ssize_t
+push(gnutls_transport_ptr_t conn, const giovec_t *v, int n)
+{
+	struct conn *c = conn;
+	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)v, .msg_iovlen = (size_t)n };
+	ssize_t sent = sendmsg(c->fd, &m, c->wire.shook ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_MORE);
+
+	if (sent < 0)
+		gnutls_transport_set_errno(c->tls.session, errno);
+	else if (!c->wire.shook)
+		c->wire.held = true;
+	return sent;
+}
 
 /* --- in */
 
@@ -65,6 +96,8 @@ pull(gnutls_transport_ptr_t conn, void *p, size_t n)
 	ssize_t got = -1;
 	int err = EAGAIN;
 
+	if (c->tls.finished && !c->wire.shook)	/* written once, before the loop may have a last word to push */
+		c->wire.shook = true;
 	if (c->wire.ahead != NULL)
 		return take_ahead(c, p, n);
 	if (!c->wire.paused) {
@@ -74,6 +107,8 @@ pull(gnutls_transport_ptr_t conn, void *p, size_t n)
 	c->wire.paused = false;
 	if (got >= 0)
 		return got;
+	if (err == EAGAIN && c->wire.held)
+		send_held(c);
 	if (err == EAGAIN && !c->tls.finished)
 		http_early_wait(c);
 	gnutls_transport_set_errno(c->tls.session, err);
@@ -95,11 +130,9 @@ http_wire_resume(struct conn *c)
 void
 http_wire_begin(struct conn *c)
 {
-	gnutls_transport_ptr_t in, out;
-
-	gnutls_transport_get_ptr2(c->tls.session, &in, &out);
-	gnutls_transport_set_ptr2(c->tls.session, c, out);
+	gnutls_transport_set_ptr(c->tls.session, c);
 	gnutls_transport_set_pull_function(c->tls.session, pull);
+	gnutls_transport_set_vec_push_function(c->tls.session, push);
 }
 
 void
