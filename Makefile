@@ -29,7 +29,7 @@ VARIANT := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover
            $(if $(TSAN),-fsanitize=thread) $(if $(COV),--coverage -O0) \
            $(if $(FUZZ),-fsanitize=fuzzer-no-link$(comma)address$(comma)undefined -fno-sanitize-recover=all -DKS_FUZZ)
 PKGS    := libmicrohttpd gnutls libevent libevent_openssl libevent_pthreads libcurl openssl expat jansson libconfuse sqlite3 \
-           libnghttp2 libpcsclite zlib
+           libsystemd libnghttp2 libpcsclite zlib
 PKG_CF  := $(shell pkg-config --cflags $(PKGS))
 LIBS    := -Wl,--as-needed $(shell pkg-config --libs $(PKGS)) -lpthread -lm
 CPP_ALL := -std=c11 -D_GNU_SOURCE -I. $(PKG_CF)

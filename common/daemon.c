@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <systemd/sd-daemon.h>
 
 #include "common/daemon_int.h"
 #include "common/http_server.h"
@@ -10,7 +11,6 @@
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/rnd.h"
-#include "common/systemd.h"
 #include "common/timeguard.h"
 #include "common/trace.h"
 #include "common/turn.h"
@@ -71,7 +71,7 @@ on_hup(int signo, void *arg)
 		log_warn("daemon: SIGHUP: nothing of this daemon can be changed while it runs");
 		return;
 	}
-	systemd_notify("RELOADING=1");
+	sd_notify(0, "RELOADING=1");
 	if (load(r, &l) != RC_OK) {
 		log_error("daemon: SIGHUP: %s is refused, all stays as it was (what is wrong is on standard error)", r->args.conf);
 	} else {
@@ -81,7 +81,7 @@ on_hup(int signo, void *arg)
 		r->now = l;
 		log_info("daemon: %s is read again", r->args.conf);
 	}
-	systemd_notify("READY=1");
+	sd_notify(0, "READY=1");
 }
 
 /* --- the end */
@@ -119,7 +119,7 @@ stop(void *arg)
 		return;
 	r->stopping = true;
 	log_info("daemon: stopping");
-	systemd_notify("STOPPING=1");
+	sd_notify(0, "STOPPING=1");
 	clock_timer_set(r->stop_timer, STOP_MS);
 	r->hooks->stop(r->core, on_core_stopped, r);
 }
@@ -141,7 +141,7 @@ on_watchdog(void *arg)
 {
 	struct run *r = arg;
 
-	systemd_notify("WATCHDOG=1");
+	sd_notify(0, "WATCHDOG=1");
 	clock_timer_set(r->watchdog, r->watchdog_ms);
 }
 
@@ -171,7 +171,7 @@ make_seams(struct run *r)
 static enum rc
 arm(struct run *r)
 {
-	uint64_t us = systemd_watchdog_us();
+	uint64_t us = 0;
 	enum rc rc;
 
 	if ((rc = clock_timer_new(r->env.clock, on_stop_timer, r, &r->stop_timer)) != RC_OK ||
@@ -180,7 +180,7 @@ arm(struct run *r)
 	    (rc = loop_on_signal(r->env.loop, SIGINT, on_term, r)) != RC_OK ||
 	    (rc = loop_on_signal(r->env.loop, SIGHUP, on_hup, r)) != RC_OK)
 		return rc;
-	if (us > 0) {
+	if (sd_watchdog_enabled(0, &us) > 0) {
 		r->watchdog_ms = (int64_t)us / 2000;
 		clock_timer_set(r->watchdog, r->watchdog_ms);
 	}

@@ -1,11 +1,11 @@
 /* daemon_tell: what a daemon tells about itself: ready line, status, health, metrics, and the sockets they are asked on. */
 #include <stdio.h>
+#include <systemd/sd-daemon.h>
 
 #include "common/daemon_int.h"
 #include "common/http_server.h"
 #include "common/link_serial.h"
 #include "common/metrics.h"
-#include "common/systemd.h"
 
 static void
 on_health(void *arg, json_t *problems)
@@ -88,7 +88,6 @@ daemon_say_ready(const struct run *r)
 	json_t *o = json_object();
 	const json_t *v;
 	const char *key;
-	char state[256];
 
 	bound(r, o);
 	printf("ready %s", r->hooks->name);
@@ -97,8 +96,7 @@ daemon_say_ready(const struct run *r)
 	printf(" control=%s\n", ctl_address(r->ctl));
 	fflush(stdout);
 	json_decref(o);
-	snprintf(state, sizeof state, "READY=1\nSTATUS=ready, control socket %s", ctl_address(r->ctl));
-	systemd_notify(state);
+	sd_notifyf(0, "READY=1\nSTATUS=ready, control socket %s", ctl_address(r->ctl));
 }
 
 static int64_t

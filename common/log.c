@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/systemd.h"
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
 
 #define LINE_MAX_OCTETS 2048
 #define HEAD_MAX_OCTETS 96
@@ -177,29 +178,18 @@ to_stderr(enum log_level level, const char *line)
 }
 
 static void
-to_journal(enum log_level level, const char *line, const char *code)
-{
-	struct systemd_entry e;
-
-	e.n = 0;
-	systemd_number(&e, "PRIORITY", levels[level].priority);
-	systemd_field(&e, "SYSLOG_IDENTIFIER", name);
-	if (code != NULL)
-		systemd_field(&e, "KSLOCAL_REASON", code);
-	systemd_field(&e, "MESSAGE", line);
-	systemd_journal(&e);
-}
-
-static void
 emit(enum log_level level, char *line, const char *code)
 {
 	flatten(line);
 	if (captured(level, line))
 		return;
-	if (journal)
-		to_journal(level, line, code);
-	else
+	if (!journal)
 		to_stderr(level, line);
+	else if (code != NULL)
+		sd_journal_send("MESSAGE=%s", line, "PRIORITY=%d", levels[level].priority, "SYSLOG_IDENTIFIER=%s", name,
+		    "KSLOCAL_REASON=%s", code, NULL);
+	else
+		sd_journal_send("MESSAGE=%s", line, "PRIORITY=%d", levels[level].priority, "SYSLOG_IDENTIFIER=%s", name, NULL);
 }
 
 static void PRINTF_LIKE(2, 0)

@@ -8,9 +8,11 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/systemd.h"
 #include "common/turn.h"
 
 #define RING_DEFAULT 4096
@@ -158,33 +160,6 @@ text(const struct event *v, enum text_id i)
 	return s[0] != '\0' ? s : "-";
 }
 
-static void
-to_journal(const struct event *v)
-{
-	static const struct {
-		const char *name;
-		enum text_id text;
-	} fields[] = {
-		{ "KSLOCAL_RUN", TEXT_run }, { "KSLOCAL_BTID", TEXT_btid }, { "KSLOCAL_NAF_ID", TEXT_naf_id },
-		{ "KSLOCAL_DEVICE_ID", TEXT_device_id }, { "KSLOCAL_SESSION_ID", TEXT_session_id }, { "KSLOCAL_KCV", TEXT_kcv },
-		{ "KSLOCAL_RESULT", TEXT_result },
-	};
-	struct systemd_entry e;
-	char message[1024];
-
-	e.n = 0;
-	snprintf(message, sizeof message, "step %d %s -> %s %s: %s", v->step, text(v, TEXT_from), text(v, TEXT_to), text(v, TEXT_msg),
-	    text(v, TEXT_result));
-	systemd_field(&e, "MESSAGE", message);
-	systemd_number(&e, "PRIORITY", LOG_INFO);
-	systemd_field(&e, "SYSLOG_IDENTIFIER", v->trace->daemon);
-	systemd_number(&e, "KSLOCAL_SCENARIO", v->scenario);
-	systemd_number(&e, "KSLOCAL_STEP", v->step);
-	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-		systemd_field(&e, fields[i].name, text(v, fields[i].text));
-	systemd_journal(&e);
-}
-
 /* The journal gets fields to search by, standard error a line at debug. */
 static void
 to_log(const struct event *v)
@@ -194,7 +169,12 @@ to_log(const struct event *v)
 		    text(v, TEXT_from), text(v, TEXT_to), text(v, TEXT_msg), text(v, TEXT_btid), text(v, TEXT_kcv), text(v, TEXT_result));
 		return;
 	}
-	to_journal(v);
+	sd_journal_send("MESSAGE=step %d %s -> %s %s: %s", v->step, text(v, TEXT_from), text(v, TEXT_to), text(v, TEXT_msg),
+	    text(v, TEXT_result), "PRIORITY=%d", LOG_INFO, "SYSLOG_IDENTIFIER=%s", v->trace->daemon, "KSLOCAL_RUN=%s", text(v, TEXT_run),
+	    "KSLOCAL_SCENARIO=%d", v->scenario, "KSLOCAL_STEP=%d", v->step, "KSLOCAL_BTID=%s", text(v, TEXT_btid),
+	    "KSLOCAL_NAF_ID=%s", text(v, TEXT_naf_id), "KSLOCAL_DEVICE_ID=%s", text(v, TEXT_device_id),
+	    "KSLOCAL_SESSION_ID=%s", text(v, TEXT_session_id), "KSLOCAL_KCV=%s", text(v, TEXT_kcv),
+	    "KSLOCAL_RESULT=%s", text(v, TEXT_result), NULL);
 }
 
 /* A turn's lines leave in one write, when its last event is out. */
