@@ -326,21 +326,43 @@ class Commits:
         self.db.close()
 
 
-class CardWrites:
-    """Durable writes of one block where blocks are."""
+class CardProcess:
+    """What two APDUs to a software card cost at least, SELECT and AUTHENTICATE: a process of its own that answers each, the second
+    one after a durable write of one block where blocks are."""
 
     def __init__(self, tmp):
-        self.fd, self.n = os.open(os.path.join(tempfile.mkdtemp(dir=tmp), "card"), os.O_RDWR | os.O_CREAT, 0o600), 0
-        os.write(self.fd, bytes(8192))
-        os.fsync(self.fd)
+        fd = os.open(os.path.join(tempfile.mkdtemp(dir=tmp), "card"), os.O_RDWR | os.O_CREAT, 0o600)
+        os.write(fd, bytes(8192))
+        os.fsync(fd)
+        self.s, card = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self.s.close()
+                self.serve(card, fd)
+            finally:
+                os._exit(0)
+        card.close()
+        os.close(fd)
+
+    @staticmethod
+    def serve(card, fd):
+        block, n = bytes(4096), 0
+        while card.recv(261):
+            n += 1
+            if n % 2 == 0:
+                os.pwrite(fd, block, n // 2 % 2 * 4096)
+                os.fdatasync(fd)
+            card.send(block[:46])
 
     def once(self):
-        self.n += 1
-        os.pwrite(self.fd, os.urandom(4096), self.n % 2 * 4096)
-        os.fdatasync(self.fd)
+        for _ in range(2):
+            self.s.send(bytes(40))
+            self.s.recv(261)
 
     def close(self):
-        os.close(self.fd)
+        self.s.close()
+        os.waitpid(self.pid, 0)
 
 
 class StaticAnswer:
