@@ -92,6 +92,8 @@ start(const char *path, const char *user, struct mt_card **out, struct iccid *ic
 
 	if ((rc = mt_card_open(path, rnd_system(), out, iccid)) != RC_OK)
 		return rc;
+	/* the journal's socket is opened by a process's first line, and confined it opens none */
+	log_info("card: %s is read, by process %ld", path, (long)getpid());
 	/* after the change of user, which undoes it */
 	if (!become(user) || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !confine())
 		return RC_DENIED;
