@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -262,6 +266,53 @@ START_TEST(c4_the_user_that_mtd_becomes_must_keep_them)
 }
 END_TEST
 
+/* A journal of this process's own, which its standard error is said to be. -1: this process may have none. */
+static int
+journal(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket" };
+	char stream[64];
+	struct stat st;
+	int fd;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/run", "tmpfs", 0, NULL) != 0)
+		return -1;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert(mkdir("/run/systemd", 0755) == 0 && mkdir("/run/systemd/journal", 0755) == 0 &&
+	    bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 && fstat(STDERR_FILENO, &st) == 0);
+	snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	return fd;
+}
+
+/* Confined, it opens no socket any more; what it has to say then reaches the journal all the same. */
+START_TEST(c1_confined_it_speaks_to_the_journal)
+{
+	int fd = journal();
+	char entry[4096], aside[128];
+	bool heard = false;
+	ssize_t n;
+
+	if (fd < 0) {
+		fputs("no journal of our own: this is for root\n", stderr);
+		return;
+	}
+	snprintf(aside, sizeof aside, "%s.new", state);
+	ck_assert_int_eq(mkdir(aside, 0700), 0);
+	ck_ok(mt_uicc_insert(u, image, NULL, NULL));
+	ck_rc(mt_uicc_child_settle(u), RC_IO);
+	while ((n = recv(fd, entry, sizeof entry - 1, 0)) > 0) {
+		entry[n] = '\0';
+		heard = heard || strstr(entry, "cannot be written by") != NULL;
+	}
+	ck_assert(heard);
+	close(fd);
+	unsetenv("JOURNAL_STREAM");
+	ck_assert_int_eq(rmdir(aside), 0);
+}
+END_TEST
+
 START_TEST(c1_ejected_in_the_middle)
 {
 	struct mt_uicc_session *s;
@@ -461,6 +512,7 @@ main(int argc, char **argv)
 	tcase_add_test(t, c4_one_at_a_time_has_an_image);
 	tcase_add_test(t, c4_counters_that_cannot_be_kept_are_found_at_once);
 	tcase_add_test(t, c4_the_user_that_mtd_becomes_must_keep_them);
+	tcase_add_test(t, c1_confined_it_speaks_to_the_journal);
 	tcase_add_test(t, c1_ejected_in_the_middle);
 	tcase_add_test(t, c1_ejected_before_it_was_there);
 	tcase_add_test(t, c1_its_process_dies);
