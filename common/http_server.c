@@ -118,6 +118,9 @@ halt(struct http_server *s)
 	if (s->daemon != NULL)
 		MHD_stop_daemon(s->daemon);
 	s->daemon = NULL;
+	if (s->listen_fd >= 0)
+		close(s->listen_fd);
+	s->listen_fd = -1;
 }
 
 static void
@@ -285,16 +288,20 @@ http_server_reload(struct http_server *s)
 	return s->tls == NULL ? RC_STATE : tls_server_reload(s->tls);
 }
 
+/*
+ * Nobody new gets in. The listening socket is shut and not closed yet: a worker that is just about to put it into its epoll set again,
+ * or to take it out (the limit of connections), would do so with whatever has its number by then.
+ */
 static void
 quiesce(struct http_server *s)
 {
-	atomic_store(&s->stopping, true);
+	if (atomic_exchange(&s->stopping, true))
+		return;
 	http_early_end(s);
-	if (s->daemon != NULL && s->listen_fd >= 0)
-		(void)MHD_quiesce_daemon(s->daemon);
-	if (s->listen_fd >= 0)
-		close(s->listen_fd);
-	s->listen_fd = -1;
+	if (s->daemon == NULL)
+		return;
+	(void)MHD_quiesce_daemon(s->daemon);
+	(void)shutdown(s->listen_fd, SHUT_RDWR);
 }
 
 void
@@ -339,10 +346,9 @@ http_server_free(struct http_server *s)
 	if (s == NULL)
 		return;
 	quiesce(s);
-	if (s->daemon != NULL) {
+	if (s->daemon != NULL)
 		drop_in_flight(s);
-		halt(s);
-	}
+	halt(s);
 	while ((e = TAILQ_FIRST(&s->lent)) != NULL) {
 		TAILQ_REMOVE(&s->lent, e, lent_list);
 		if (e->arrived)
