@@ -113,6 +113,14 @@ exchange_expire(struct exchange *e, enum reason why)
 	atomic_fetch_add(&e->s->refused, 1);
 }
 
+/* s->lock held: the core is through with it, or never had it. */
+static void
+unlend(struct exchange *e)
+{
+	TAILQ_REMOVE(&e->s->lent, e, lent_list);
+	e->s->n_lent--;
+}
+
 static void
 on_answer(struct http_xchg *x, int status, const struct http_header *h, size_t n, struct span body, bool close)
 {
@@ -127,7 +135,7 @@ on_answer(struct http_xchg *x, int status, const struct http_header *h, size_t n
 	r = http_response_new(s, h, n, body, close || atomic_load(&s->stopping));
 
 	pthread_mutex_lock(&s->lock);
-	TAILQ_REMOVE(&s->lent, e, lent_list);
+	unlend(e);
 	if (e->listed) {
 		settle(e, r == NULL ? 503 : status, r);
 		resume_soon(e);
@@ -149,7 +157,7 @@ arrive(void *arg)
 
 	pthread_mutex_lock(&s->lock);
 	if (!(waits = e->listed))
-		TAILQ_REMOVE(&s->lent, e, lent_list);
+		unlend(e);
 	pthread_mutex_unlock(&s->lock);
 	if (!waits) {
 		exchange_unref(e);
@@ -321,7 +329,8 @@ hand_over(struct exchange *e, struct MHD_Connection *m)
 	if (atomic_load(&s->stopping))
 		return refuse(e, m, REASON_STOPPING);
 	pthread_mutex_lock(&s->lock);
-	if (!(full = s->n_posted >= s->waiting_max)) {
+	/* what the core works at counts, whether its client still waits or has gone */
+	if (!(full = s->n_lent >= s->waiting_max)) {
 		if (!here)
 			suspend(e, m);
 		TAILQ_INSERT_TAIL(&s->posted, e, list);
@@ -333,6 +342,7 @@ hand_over(struct exchange *e, struct MHD_Connection *m)
 		if (here || post(s->post, arrive, e) == RC_OK) {
 			atomic_fetch_add(&e->refs, 1);
 			TAILQ_INSERT_TAIL(&s->lent, e, lent_list);
+			s->n_lent++;
 		} else {
 			exchange_expire(e, REASON_OVERLOAD);
 		}

@@ -104,7 +104,7 @@ struct http_server {
 	pthread_cond_t completed;	/* in_flight became less */
 	struct conns conns;
 	struct exchanges posted, settled, lent;
-	size_t n_conns, n_posted;
+	size_t n_conns, n_posted, n_lent;
 	atomic_bool stopping;
 	atomic_size_t in_flight;	/* posted and not completed */
 	atomic_uint_fast64_t requests, refused;

@@ -457,6 +457,32 @@ START_TEST(a_client_that_resets_while_its_request_waits_changes_nothing)
 }
 END_TEST
 
+START_TEST(what_the_core_works_at_counts_though_its_client_has_gone)
+{
+	static struct http_peer_run a;
+	const char *parts[] = { "GET / HTTP/1.1\r\n" HEAD "\r\n", NULL };
+	const struct linger at_once = { .l_onoff = 1 };
+
+	start(&(struct http_server_conf){ .waiting_max = 1 });
+	hold = true;
+	ck_assert((reset_fd = http_peer_dial(http_server_address(srv))) >= 0);
+	ck_assert_int_eq(setsockopt(reset_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+	ck_assert_int_eq(write(reset_fd, parts[0], strlen(parts[0])), (ssize_t)strlen(parts[0]));
+	while (n_held == 0)
+		loop_turn(loop, NULL, NULL);
+	hold = false;
+	a = (struct http_peer_run){ .parts = parts, .answers = 1 };
+	talk(&a);
+	ck_assert_int_eq(http_peer_status(&a), 503);
+	ck_assert_uint_eq(n_seen, 1);
+	http_answer(held[0], 200, NULL, 0, span_str("x"), false);
+	a = (struct http_peer_run){ .parts = parts, .answers = 1 };
+	talk(&a);
+	ck_assert_int_eq(http_peer_status(&a), 200);
+	finish();
+}
+END_TEST
+
 START_TEST(who_waits_at_the_limit_of_connections_gets_in_when_another_goes)
 {
 	static struct http_peer_run a, b;
@@ -545,6 +571,7 @@ all_cases(const char *name, void (*setup)(void))
 	tcase_add_test(t, free_without_stop_answers_503_and_a_later_answer_is_harmless);
 	tcase_add_test(t, a_client_that_leaves_while_its_request_waits_changes_nothing);
 	tcase_add_test(t, a_client_that_resets_while_its_request_waits_changes_nothing);
+	tcase_add_test(t, what_the_core_works_at_counts_though_its_client_has_gone);
 	tcase_add_test(t, who_waits_at_the_limit_of_connections_gets_in_when_another_goes);
 	tcase_add_loop_test(t, addresses_that_cannot_be_bound_are_told, 0, 4);
 	tcase_add_test(t, ipv6_is_bound_and_printed_in_brackets);
