@@ -134,8 +134,11 @@ tls_chain_hash(const gnutls_datum_t *der, unsigned n, uint8_t out[static 32])
 
 	if (gnutls_hash_init(&h, GNUTLS_DIG_SHA256) < 0)
 		return false;
-	for (unsigned i = 0; i < n; i++)
+	/* with their lengths: what is one certificate and trailing octets is not what is two */
+	for (unsigned i = 0; i < n; i++) {
+		gnutls_hash(h, &der[i].size, sizeof(der[i].size));
 		gnutls_hash(h, der[i].data, der[i].size);
+	}
 	gnutls_hash_deinit(h, out);
 	return true;
 }

@@ -217,11 +217,11 @@ take_parser(void)
 	return p;
 }
 
-/* Its next document finds it as new. */
+/* Its next document finds it as new. What a bad one has made of it (tables as large as the document) is not carried along. */
 static void
-give_back(XML_Parser p)
+give_back(XML_Parser p, bool good)
 {
-	if (XML_ParserReset(p, "UTF-8") == XML_TRUE)
+	if (good && XML_ParserReset(p, "UTF-8") == XML_TRUE)
 		p = atomic_exchange(&kept, p);
 	XML_ParserFree(p);		/* NULL is fine */
 }
@@ -245,7 +245,7 @@ xml_parse(struct span doc, const struct xml_shape *shape, struct xml_text *texts
 	XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
 	if (XML_Parse(r.parser, (const char *)doc.p, (int)doc.n, 1) != XML_STATUS_OK && r.rc == RC_OK)
 		r.rc = XML_GetErrorCode(r.parser) == XML_ERROR_NO_MEMORY ? RC_NOMEM : RC_SYNTAX;
-	give_back(r.parser);
+	give_back(r.parser, r.rc == RC_OK);
 	for (size_t i = 0; i < shape->n && r.rc == RC_OK; i++)
 		if (shape->fields[i].required && !texts[i].found)
 			r.rc = RC_SYNTAX;
