@@ -109,10 +109,10 @@ send_now(struct link_sock *l, struct span octets)
 static enum rc
 put_plain(struct link_sock *l, struct span octets)
 {
-	size_t sent = send_now(l, octets);
+	struct span ignored;
 	void *copy;
 
-	octets = span_of(octets.p + sent, octets.n - sent);
+	(void)span_take(&octets, send_now(l, octets), &ignored);
 	if (octets.n == 0)
 		return RC_OK;
 	if ((copy = malloc(octets.n)) == NULL)
