@@ -332,7 +332,7 @@ read_run(struct link_sock *l, int fd)
 		return -1;
 	}
 	got = recv(fd, to, n, MSG_DONTWAIT);
-	l->bulk = got >= LINK_SOCK_READ;
+	l->bulk = l->opaque && got >= LINK_SOCK_READ;	/* who has shown no right to be here says as much once, and idles */
 	if (got > 0)
 		tunnel_buf_put(&l->run, (size_t)got);
 	return got;
