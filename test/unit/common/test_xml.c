@@ -98,6 +98,26 @@ START_TEST(documents_that_are_refused_strict_or_lenient)
 }
 END_TEST
 
+/* Parsers are kept: nothing that one document says, or a refused one left half said, holds for the next, and its limits stand again. */
+START_TEST(a_document_is_read_as_if_none_had_been_before)
+{
+	const char *taken = good[0].doc;
+	const char *prefix = "<x:root xmlns:x='urn:t'><x:a>1</x:a></x:root>", *unbound = "<x:root><x:a>1</x:a></x:root>";
+	struct xml_text texts[3];
+
+	for (size_t i = 0; i < TABLE_N(bad); i++) {
+		ck_ok(parse(&strict, taken, texts));
+		ck_rc(parse(&strict, bad[i].doc, texts), bad[i].rc);
+		ck_rc(parse(&strict, bad[i].doc, texts), bad[i].rc);
+	}
+	ck_ok(parse(&strict, prefix, texts));
+	ck_assert(parse(&strict, unbound, texts) != RC_OK);
+	ck_ok(parse(&lenient, "<root xmlns='urn:t'><b>2</b><a>1</a></root>", texts));
+	ck_ok(parse(&strict, taken, texts));
+	ck_assert(texts[0].found && strcmp(a, "1") == 0 && !texts[1].found);
+}
+END_TEST
+
 START_TEST(depth_and_size_have_caps)
 {
 	char doc[500];
@@ -179,6 +199,7 @@ main(void)
 
 	tcase_add_loop_test(t, documents_that_are_taken, 0, TABLE_N(good));
 	tcase_add_loop_test(t, documents_that_are_refused_strict_or_lenient, 0, TABLE_N(bad));
+	tcase_add_test(t, a_document_is_read_as_if_none_had_been_before);
 	tcase_add_test(t, depth_and_size_have_caps);
 	tcase_add_test(t, a_nul_octet_is_refused);
 	tcase_add_test(t, what_is_written_reads_back);
