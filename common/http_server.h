@@ -44,7 +44,7 @@ struct http_server_conf {		/* all borrowed during http_server_new() only; 0 = th
 	unsigned per_ip;		/* of one address [no limit of its own] */
 	size_t body_max;		/* octets of a request's body [8 KiB] */
 	size_t head_max;		/* octets of request line and headers [8 KiB] */
-	size_t waiting_max;		/* requests posted and not yet answered [1,024]; more get 503 */
+	size_t waiting_max;		/* requests that the core has not answered [1,024]; more get 503 */
 	int64_t idle_ms;		/* from connection, or the last answer, to the end of the next head [30,000] */
 	int64_t request_ms;		/* from the request line to the end of the body [10,000] */
 	int64_t answer_ms;		/* from then to http_answer() [10,000] */
