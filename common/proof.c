@@ -1,10 +1,9 @@
 #include "common/proof.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 
+#include "common/algo.h"
 #include "common/b64.h"
 #include "common/kdf.h"
 #include "common/profile.h"
@@ -38,7 +37,7 @@ proof_make(const struct secret *ks_local_mt, enum proof_side side, struct span c
 	in[name.n] = 0;
 	memcpy(in + name.n + 1, challenge.p, challenge.n);
 	k = secret_span(confirm);
-	if (HMAC(EVP_sha256(), k.p, (int)k.n, in, name.n + 1 + challenge.n, mac, NULL) == NULL) {
+	if (!algo_hmac_sha256(k, span_of(in, name.n + 1 + challenge.n), mac)) {
 		rc = RC_CRYPTO;
 		goto out;
 	}

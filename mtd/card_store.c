@@ -6,12 +6,12 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/algo.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/seal.h"
@@ -57,7 +57,7 @@ make_seal(const struct mt_card_image *image, const struct rnd *rnd, struct seal 
 	rc = RC_CRYPTO;
 	if (EVP_Digest(id, strlen(id), hash, NULL, EVP_sha256(), NULL) != 1)
 		goto out;
-	if (HMAC(EVP_sha256(), k.p, (int)k.n, (const uint8_t *)label, sizeof label - 1, secret_bytes(key), NULL) == NULL)
+	if (!algo_hmac_sha256(k, span_str(label), secret_bytes(key)))
 		goto out;
 	rc = seal_new(key, hash, rnd, out);
 out:

@@ -1,12 +1,11 @@
 #include "nafkcd/auth.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/algo.h"
 #include "common/clock.h"
 #include "common/hex.h"
 #include "common/log.h"
@@ -15,7 +14,8 @@
 #include <uthash.h>
 
 #define NAME_LEN 16		/* time, random */
-#define MAC_LEN 16
+#define HMAC_LEN 32
+#define MAC_LEN 16		/* of it a nonce has */
 #define KEY_LEN 32
 
 struct entry {			/* a nonce that was answered rightly */
@@ -74,17 +74,15 @@ nafkc_nonces_free(struct nafkc_nonces *n)
 /* --- a nonce */
 
 static bool
-mac(const struct nafkc_nonces *n, const uint8_t name[static NAME_LEN], uint8_t out[static EVP_MAX_MD_SIZE])
+mac(const struct nafkc_nonces *n, const uint8_t name[static NAME_LEN], uint8_t out[static HMAC_LEN])
 {
-	struct span k = secret_span(n->key);
-
-	return HMAC(EVP_sha256(), k.p, (int)k.n, name, NAME_LEN, out, NULL) != NULL;
+	return algo_hmac_sha256(secret_span(n->key), span_of(name, NAME_LEN), out);
 }
 
 enum rc
 nafkc_nonce_make(struct nafkc_nonces *n, char *out, size_t cap)
 {
-	uint8_t octets[NAME_LEN + EVP_MAX_MD_SIZE];
+	uint8_t octets[NAME_LEN + HMAC_LEN];
 	uint64_t now_ms = (uint64_t)clock_mono_ms(n->clock);
 	enum rc rc;
 
@@ -104,7 +102,7 @@ nafkc_nonce_make(struct nafkc_nonces *n, char *out, size_t cap)
 static bool
 take(const struct nafkc_nonces *n, const char *nonce, uint8_t name[static NAME_LEN], int64_t *made_ms)
 {
-	uint8_t octets[NAME_LEN + MAC_LEN] = { 0 }, own[EVP_MAX_MD_SIZE];
+	uint8_t octets[NAME_LEN + MAC_LEN] = { 0 }, own[HMAC_LEN];
 	struct span in = span_of(octets, 8);
 	int64_t now_ms = clock_mono_ms(n->clock);
 	uint64_t at;
