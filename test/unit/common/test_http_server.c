@@ -301,6 +301,16 @@ START_TEST(no_answer_in_time_is_503_and_a_late_one_is_dropped)
 }
 END_TEST
 
+/* Its request is with the core, which holds it. */
+static void
+start_held(struct http_peer_run *r, const char **parts)
+{
+	*r = (struct http_peer_run){ .parts = parts, .answers = 1, .address = http_server_address(srv) };
+	http_peer_start(r);
+	while (n_held == 0)
+		loop_turn(loop, NULL, NULL);
+}
+
 START_TEST(a_full_queue_is_503)
 {
 	static struct http_peer_run a, b;
@@ -308,10 +318,7 @@ START_TEST(a_full_queue_is_503)
 
 	start(&(struct http_server_conf){ .waiting_max = 1 });
 	hold = true;
-	a = (struct http_peer_run){ .parts = parts, .answers = 1, .address = http_server_address(srv) };
-	http_peer_start(&a);
-	while (n_held == 0)
-		loop_turn(loop, NULL, NULL);
+	start_held(&a, parts);
 	b = (struct http_peer_run){ .parts = parts };
 	talk(&b);
 	ck_assert_int_eq(http_peer_status(&b), 503);
@@ -330,10 +337,7 @@ START_TEST(one_address_has_at_most_per_ip_connections)
 
 	start(&(struct http_server_conf){ .per_ip = 1 });
 	hold = true;
-	a = (struct http_peer_run){ .parts = parts, .answers = 1, .address = http_server_address(srv) };
-	http_peer_start(&a);
-	while (n_held == 0)
-		loop_turn(loop, NULL, NULL);
+	start_held(&a, parts);
 	b = (struct http_peer_run){ .parts = parts };
 	talk(&b);
 	ck_assert(b.n == 0);
@@ -490,10 +494,7 @@ START_TEST(who_waits_at_the_limit_of_connections_gets_in_when_another_goes)
 
 	start(&(struct http_server_conf){ .connections = 1 });
 	hold = true;
-	a = (struct http_peer_run){ .parts = parts, .answers = 1, .address = http_server_address(srv) };
-	http_peer_start(&a);
-	while (n_held == 0)
-		loop_turn(loop, NULL, NULL);
+	start_held(&a, parts);
 	hold = false;
 	b = (struct http_peer_run){ .parts = parts, .answers = 1, .address = http_server_address(srv) };
 	http_peer_start(&b);
